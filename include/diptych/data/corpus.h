@@ -1,0 +1,80 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "diptych/core/registry.h"
+
+namespace diptych {
+
+/// Which part of a corpus an image belongs to. `rest` is COCO's restval: merged into train only when asked.
+enum class Split { train, val, test, rest };
+constexpr auto enum_names(Split) {
+  return std::array{std::pair{Split::train, "train"}, std::pair{Split::val, "val"}, std::pair{Split::test, "test"},
+                    std::pair{Split::rest, "restval"}};
+}
+
+struct CorpusImage {
+  std::string path;   // relative to the image folder
+  std::string id;     // as the annotation names it
+  Split split;
+  int64_t label;      // who matches whom: equal labels = a match. Image number, or identity remapped to 0..C-1
+  int64_t record = -1;  // for messages: index of the JSON record (from 0) or line of the text file (from 1)
+};
+struct CorpusCaption {
+  std::string text;                 // raw
+  std::vector<std::string> tokens;  // as annotated, or by the corpus reader's tokeniser
+  int64_t image_row;                // row of Corpus::images
+};
+
+/// An immutable table read from annotation files: images, captions, which belongs to which, labels, splits.
+/// Images are ordered by split (train, rest, val, test) and id; captions follow their image's order.
+struct Corpus {
+  std::string name;                  // "flickr8k"
+  std::filesystem::path image_root;  // every image path is resolved inside it
+  std::vector<CorpusImage> images;
+  std::vector<CorpusCaption> captions;
+  bool has_identities = false;       // labels are identities or classes rather than image numbers
+  std::vector<std::string> label_names;  // identities as annotated: label_names[label]; empty without identities
+  std::string source;                // annotation file, for messages
+  bool records_are_lines = false;    // CorpusImage::record counts lines
+  std::vector<std::string> notes;    // what was noticed: counts that differ from the published ones, rest merged, ...
+  std::string fingerprint;           // hash over what decides results, file names included; not where the folder lies
+
+  /// Rows of one split, ascending. `image_rows(Split::train)` includes rest images when the reader merged them.
+  std::vector<int64_t> image_rows(Split split) const;
+  std::vector<int64_t> caption_rows(Split split) const;
+  /// Caption rows of every image: result[image_row].
+  std::vector<std::vector<int64_t>> captions_of_images() const;
+  /// 1 + the largest label among train images (labels of train images are 0..C-1).
+  int64_t train_classes() const;
+};
+
+/// "set.jsonl:812 (id a1)", "reid_raw.json record 12 (id 7)": where an image was annotated.
+std::string place_of(const Corpus& corpus, const CorpusImage& image);
+
+/// Sorts, remaps labels (train labels first, 0..C-1, in order of first appearance), checks (duplicate ids, split leaks,
+/// empty captions, invalid UTF-8), fills the fingerprint. Every reader ends with it. The captions of an image keep their
+/// order, so the result does not depend on the order of the records. Ids that are numbers are sorted as numbers.
+/// throws one DataError with the first ten problems and their count.
+void finish_corpus(Corpus& corpus);
+
+/// Every image is a regular file inside the image folder. throws one DataError with the number of bad ones and the first
+/// ten, each with its record, the cause and the name that was probably meant (`A.JPG` for `a.jpg`).
+void check_images_exist(const Corpus& corpus);
+
+/// Reads one annotation format. Interface of the registry "corpus": karpathy, coco_captions, flickr_token, cuhk_pedes,
+/// jsonl, csv, custom ones.
+class CorpusReader {
+ public:
+  virtual ~CorpusReader() = default;
+  virtual Corpus read() const = 0;
+  /// Files whose absence means that nothing can start, for `doctor` and messages.
+  virtual std::vector<std::filesystem::path> needed_files() const = 0;
+};
+using CorpusRegistry = Registry<CorpusReader>;
+void register_corpora(CorpusRegistry& corpora);
+
+}  // namespace diptych

@@ -1,0 +1,37 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "diptych/core/registry.h"
+#include "diptych/data/corpus.h"
+
+namespace diptych {
+
+/// One training pair: rows of the corpus.
+struct Pair {
+  int64_t image_row, caption_row;
+  bool operator==(const Pair&) const = default;
+};
+using PairBatch = std::vector<Pair>;
+
+/// What a sampler draws from: the training part of a corpus and the batch size in pairs.
+struct SamplerContext {
+  const Corpus& corpus;
+  std::vector<int64_t> caption_rows;  // the captions of the training split (and of a subset, if asked)
+  int64_t batch_size;
+  uint64_t seed;
+};
+
+/// The order of an epoch as a pure function of (seed, epoch). Registry "sampler": shuffled_pairs, unique_images,
+/// identities (P x K). throws UsageError or DataError at construction when a batch cannot be made (fewer pairs than a
+/// batch, identities with a single sample, ...).
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  virtual std::vector<PairBatch> epoch(int64_t epoch) const = 0;
+  virtual int64_t batches_per_epoch() const = 0;
+};
+using SamplerRegistry = Registry<Sampler, const SamplerContext&>;
+void register_samplers(SamplerRegistry& samplers);
+
+}  // namespace diptych

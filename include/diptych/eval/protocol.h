@@ -1,0 +1,105 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "diptych/core/registry.h"
+
+namespace diptych {
+
+/// Scores of all x against all y, given tile by tile so that N x M never stands in memory. A tile at the same place has the
+/// same bits whenever it is asked for.
+class ScoreTiles {
+ public:
+  virtual ~ScoreTiles() = default;
+  virtual int64_t rows() const = 0;  // x
+  virtual int64_t cols() const = 0;  // y
+  /// [row_count, col_count] float32, contiguous. Tiles lie on the fixed grid of kTileRows x kTileCols.
+  virtual at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const = 0;
+  static constexpr int64_t kTileRows = 256, kTileCols = 1024;
+  /// True if tile() may be called by several threads at once, each with one compute thread: the sweeps over all tiles
+  /// (ranks.h, top_k.h) then share the rows out among at::get_num_threads() threads.
+  virtual bool concurrent() const { return false; }
+};
+/// Tiles of x y^T for prepared embeddings x [N, D], y [M, D] float32 (linear_nt; edges padded with zero rows).
+/// throws NumericError if an embedding is not finite, naming the first rows.
+std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y);
+
+/// The encoded evaluation split.
+struct RetrievalSet {
+  const ScoreTiles* scores;                // rows: images, columns: captions
+  std::vector<int64_t> x_label, y_label;   // who matches whom
+  std::vector<int64_t> y_image;            // image (row of x) that each caption describes
+  std::vector<std::string> x_id, y_id;     // for per-query files
+  std::string split;                       // "val", "test"
+  std::string scorer;                      // "cosine"
+  uint64_t seed = 1;                       // of the bootstrap
+  bool bootstrap = true;                   // 95 % intervals (skipped during training)
+  double spread = -1;                      // embedding_spread of the two sides, the smaller one; negative: not known
+};
+
+/// Ranks of one direction under the protocol's relevance.
+struct DirectionRanks {
+  std::string name;                         // "i2t", "t2i"
+  std::vector<std::string> query_id;
+  std::vector<int32_t> first;               // pessimistic best rank of a relevant item, 1-based
+  std::vector<int32_t> first_stable;
+  std::vector<int32_t> positives, offsets;  // all relevant items' ranks (pessimistic), query q: [offsets[q], offsets[q+1])
+  std::vector<int32_t> positives_stable;    // the same under the stable rule; both ascending within a query
+};
+
+struct Metric {
+  double value = 0;        // percent for recalls, rank for medr and meanr
+  double stable = 0;       // the same under the stable tie rule
+  double low = 0, high = 0;  // 95 % bootstrap interval over queries (t2i clustered by image); low > high = not computed
+  bool available = true;   // false: R@K with K above the gallery, printed as n/a (gallery=37)
+  int64_t gallery = 0;     // items that each query is ranked against (the smallest of the folds and directions)
+};
+
+/// Every number with the protocol that made it.
+struct ProtocolResult {
+  std::string protocol, description;        // description: the protocol in words, tie rule included
+  std::string split;
+  int64_t images = 0, captions = 0, skipped_queries = 0;
+  std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
+  std::vector<DirectionRanks> ranks;
+  double spread = 0;                        // of RetrievalSet
+  bool collapsed = false;                   // all scores equal, or 0 <= spread < kCollapsedSpread
+
+  const Metric* find(const std::string& name) const;
+};
+
+/// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, coco-5k, coco-1k-5fold,
+/// coco-1k-first, cuhk-pedes, cmpl, shapes; for one's own data image-retrieval (who matches whom: the image) and
+/// identity-retrieval (the label). A protocol used on a split of another size than the published one works and says so
+/// in the description.
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+  /// Queries without relevant items are skipped and counted. throws DataError if that leaves a direction (or a fold)
+  /// without queries, NumericError if a score is not finite, ShapeError if the lists of `set` do not fit its scores.
+  virtual ProtocolResult evaluate(const RetrievalSet& set) const = 0;
+  /// What `select: val/NAME` may name.
+  virtual std::vector<std::string> metric_names() const = 0;
+  /// Metric for choosing the best checkpoint: "rsum" or "R@1".
+  virtual std::string main_metric() const = 0;
+  /// True if relevance is by label (identities) rather than by image.
+  virtual bool by_identity() const = 0;
+};
+using ProtocolRegistry = Registry<Protocol>;
+void register_protocols(ProtocolRegistry& protocols);
+
+/// Formats for people: the table of one result, with intervals if computed; and the one-line form used while training:
+/// "val flickr8k-1k i2t R@1 22.4 R@5 48.1 R@10 61.0 | t2i R@1 16.9 ... | rsum 233.5".
+std::string table_text(const ProtocolResult& result);
+std::string line_text(const ProtocolResult& result);
+
+/// Mean per-dimension standard deviation (over the rows) of the rows scaled to unit length; below kCollapsedSpread the
+/// model has collapsed. Zero rows stay zero; one row has spread 0. embeddings [N, D], any float type.
+constexpr double kCollapsedSpread = 1e-6;
+double embedding_spread(const at::Tensor& embeddings);
+
+}  // namespace diptych

@@ -1,0 +1,38 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/core/registry.h"
+#include "diptych/loss/functional.h"
+
+namespace diptych {
+
+/// What a loss sees of a batch.
+struct LossInput {
+  at::Tensor x, y;       // [B, D] embeddings, not normalised; x images, y texts
+  at::Tensor scores;     // [B, B] of the model's scorer, rows x; undefined unless a loss needs it
+  at::Tensor label;      // [B] int64: equal labels = a match
+  at::Tensor image_row;  // [B] int64: equal rows = the same image
+  int64_t step = 0;      // optimiser steps since the start of the run
+  double epoch = 0;      // epochs since the start of the run, fractional
+};
+
+/// One term of the objective. Registry "loss". Owns its classifier, if it has one: parameters of a loss are trained and
+/// saved like any other.
+class Loss : public torch::nn::Module {
+ public:
+  virtual LossValue forward(const LossInput& input) = 0;
+  /// What it needs: embeddings (CMPM, CMPC, instance), or only scores (ranking losses; serve pairwise networks too).
+  virtual bool needs_embeddings() const = 0;
+  virtual bool needs_scores() const = 0;
+  /// True if `label` must lie in [0, classes).
+  virtual bool classifies() const { return false; }
+};
+
+struct LossContext {
+  int64_t dimension;  // D
+  int64_t classes;    // labels of training images are 0..classes-1
+};
+using LossRegistry = Registry<Loss, const LossContext&>;
+void register_losses(LossRegistry& losses);
+
+}  // namespace diptych

@@ -1,0 +1,18 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+namespace diptych {
+
+/// What an encoder gives. F features, R regions or words.
+struct Encoded {
+  at::Tensor global;  // [B, F]
+  at::Tensor local;   // [B, R, F] or undefined unless asked for
+  at::Tensor mask;    // [B, R] bool, true = real; undefined with local
+};
+
+/// Both sides of a batch in the joint space. NOT normalised: norms mean something in CMPM.
+struct Views {
+  at::Tensor x, y;  // [B, D] each; x images, y texts
+};
+
+}  // namespace diptych

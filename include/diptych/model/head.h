@@ -1,0 +1,25 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/core/registry.h"
+
+namespace diptych {
+
+/// Features -> the joint space. Registry "head":
+///
+///   linear      W f + b
+///   linear_bn   BN(W f), no bias, no activation (CMPM: Zhang and Lu 2018)
+///   mlp         `layers` times [FC - BN - activation - dropout], then FC (the two-branch network: Wang et al. 2018)
+class Head : public torch::nn::Module {
+ public:
+  /// features [B, F] -> [B, D], not normalised.
+  virtual at::Tensor forward(const at::Tensor& features) = 0;
+  virtual int64_t dimension() const = 0;
+};
+struct HeadContext {
+  int64_t features;
+};
+using HeadRegistry = Registry<Head, const HeadContext&>;
+void register_heads(HeadRegistry& heads);
+
+}  // namespace diptych

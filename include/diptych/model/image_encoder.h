@@ -1,0 +1,31 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/core/registry.h"
+#include "diptych/model/encoded.h"
+
+namespace diptych {
+
+/// Images -> features. Registry "image_encoder": mobilenet_v1, mobilenet_v2, resnet18 ... resnet152.
+/// Module and parameter names equal torchvision's, so weights travel both ways; there is no classifier.
+class ImageEncoder : public torch::nn::Module {
+ public:
+  /// image [B, 3, H, W] float32, channels-last. Encoded.global [B, features()], at least float32 also under autocast.
+  /// With want_local(true): Encoded.local [B, h*w, C] = the feature map's places in row order, Encoded.mask all true.
+  virtual Encoded forward(const at::Tensor& image) = 0;
+  /// The last feature map [B, C, h, w], channels-last: what pooling reads. throws ShapeError unless image is [B, 3, H,
+  /// W].
+  virtual at::Tensor feature_map(const at::Tensor& image) = 0;
+  virtual int64_t features() const = 0;
+  /// Path of pretrained weights given in the options ("" = none). Loaded by the caller (weights.h).
+  virtual const std::string& weights() const = 0;
+
+  void want_local(bool on) { local_ = on; }
+
+ protected:
+  bool local_ = false;
+};
+using ImageEncoderRegistry = Registry<ImageEncoder>;
+void register_image_encoders(ImageEncoderRegistry& encoders);
+
+}  // namespace diptych

@@ -1,0 +1,65 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/model/encoded.h"
+#include "diptych/model/head.h"
+#include "diptych/model/image_encoder.h"
+#include "diptych/model/scorer.h"
+#include "diptych/model/text_encoder.h"
+
+namespace diptych {
+
+/// The two paths of a matching system and its scorer. Submodules: image, text, image_head, text_head, scorer.
+/// The same encode functions serve training, evaluation, encode and search.
+class JointModel : public torch::nn::Module {
+ public:
+  /// throws UsageError if the heads differ in dimension.
+  JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text, std::shared_ptr<Head> image_head,
+             std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer);
+
+  /// image [U, 3, H, W] -> features [U, F]: the part that a frozen-encoder cache stores.
+  at::Tensor image_features(const at::Tensor& image);
+  /// features [U, F] -> [U, D].
+  at::Tensor image_embedding(const at::Tensor& features);
+  /// tokens [B, L], length [B] -> [B, D].
+  at::Tensor text_embedding(const at::Tensor& tokens, const at::Tensor& length);
+
+  ImageEncoder& image() { return *image_; }
+  TextEncoder& text() { return *text_; }
+  Scorer& scorer() { return *scorer_; }
+  int64_t dimension() const;
+
+ private:
+  std::shared_ptr<ImageEncoder> image_;
+  std::shared_ptr<TextEncoder> text_;
+  std::shared_ptr<Head> image_head_, text_head_;
+  std::shared_ptr<Scorer> scorer_;
+};
+
+/// Name patterns select parameters and buffers by full name: "model.image" selects the component and all below it, that
+/// is, a plain pattern matches at component boundaries ("model.im" matches nothing). In a pattern with *, the star
+/// stands for any run of characters, dots included: "model.image.*.bn1", "model.image.features.1*", "*.bias". There is
+/// no ?.
+bool name_matches(const std::string& pattern, const std::string& name);
+
+/// Freezes what any pattern matches: requires_grad off, and modules whose parameters are all frozen (modules without
+/// parameters: whose buffers are) stay in eval mode, so that BatchNorm statistics do not move. BatchNorms that `statistics` matches train their scale and shift but keep their
+/// statistics. Everything else becomes
+/// trainable. Keep the object while training: call apply_modes() after every train().
+class Freezer {
+ public:
+  /// `root` is named `prefix` ("model") in patterns. throws UsageError for a pattern that matches nothing.
+  Freezer(torch::nn::Module& root, const std::string& prefix, const std::vector<std::string>& patterns,
+          const std::vector<std::string>& statistics = {});
+  /// root.train(), then eval() on the frozen modules.
+  void apply_modes();
+
+ private:
+  torch::nn::Module& root_;
+  std::vector<torch::nn::Module*> frozen_;
+};
+
+/// Converts all 4-D parameters to channels-last in place. Call before the optimiser is built.
+void to_channels_last(torch::nn::Module& module);
+
+}  // namespace diptych

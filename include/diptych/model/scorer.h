@@ -1,0 +1,32 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/core/registry.h"
+#include "diptych/model/encoded.h"
+
+namespace diptych {
+
+/// Two sets of embeddings -> score matrix [N, M], higher = better. Registry "scorer":
+///
+///   cosine   x.y / (sqrt(|x|^2 + e) sqrt(|y|^2 + e)), e = 1e-10: a zero vector scores 0 and its gradient is bounded
+///   dot      x.y
+///   neg_l2   -|x - y|^2, or -|x - y| with squared: false
+///
+/// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
+/// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
+/// -|x - y|). A pairwise network is not indexable and scores tiles itself.
+class Scorer : public torch::nn::Module {
+ public:
+  /// x [N, D], y [M, D] -> [N, M], differentiable.
+  virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& y) = 0;
+  virtual bool indexable() const { return true; }
+  /// The embeddings whose dot product ranks like the scores, in float32: unit rows for cosine; for neg_l2 two more
+  /// columns, query [2x, -|x|^2, -1] and gallery [y, 1, |y|^2], which is what is_query tells apart.
+  virtual at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const = 0;
+  /// "cosine", for protocol lines.
+  virtual std::string describe() const = 0;
+};
+using ScorerRegistry = Registry<Scorer>;
+void register_scorers(ScorerRegistry& scorers);
+
+}  // namespace diptych

@@ -1,0 +1,33 @@
+#pragma once
+#include <torch/nn/module.h>
+
+#include "diptych/core/registry.h"
+#include "diptych/model/encoded.h"
+
+namespace diptych {
+
+/// What only the run knows of its texts.
+struct TextContext {
+  int64_t vocabulary_size;  // ids are 0..size-1, 0 = padding, 1 = unknown word
+  at::Tensor word_vectors;  // [V, E] float32 or undefined: initial values; rows of zeros = no vector
+};
+
+/// Token ids -> features. Registry "text_encoder": bilstm.
+class TextEncoder : public torch::nn::Module {
+ public:
+  /// tokens [B, L] int64 (0 = padding), length [B] int64 in 1..L, on the module's device. Encoded.global [B,
+  /// features()], at least float32 also under autocast. Padding never changes the result. With want_local(true):
+  /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words. throws ShapeError if the shapes
+  /// disagree or, on the CPU, a length lies outside 1..L.
+  virtual Encoded forward(const at::Tensor& tokens, const at::Tensor& length) = 0;
+  virtual int64_t features() const = 0;
+
+  void want_local(bool on) { local_ = on; }
+
+ protected:
+  bool local_ = false;
+};
+using TextEncoderRegistry = Registry<TextEncoder, const TextContext&>;
+void register_text_encoders(TextEncoderRegistry& encoders);
+
+}  // namespace diptych

@@ -1,0 +1,45 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "diptych/eval/protocol.h"
+#include "diptych/train/system.h"
+
+namespace diptych {
+
+/// Features of a frozen image encoder by corpus row, so that nothing is encoded twice while the encoder does not change.
+struct FeatureCache {
+  at::Tensor plain, flipped;     // [images, F] float32; rows not encoded are zero; undefined = no cache
+  std::vector<bool> has_plain, has_flipped;
+  bool defined() const { return plain.defined(); }
+};
+
+/// Encodes images in test-time view: [rows, F] features. mirror: of the mirrored images. Shows progress under `what`.
+at::Tensor encode_image_features(System& system, const DataBundle& data, const Experiment& experiment,
+                                 const std::vector<int64_t>& image_rows, bool mirror, const std::string& what);
+
+/// Fills the cache for the given rows, with their mirror images if asked. Returns false, and leaves the cache
+/// undefined, when it would not fit train.feature_cache_mb.
+bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& data, const Experiment& experiment,
+                        const std::vector<int64_t>& image_rows, bool mirrored);
+
+/// Raw embeddings of a split, in the order of the corpus.
+struct EncodedSplit {
+  std::vector<int64_t> image_rows, caption_rows;
+  at::Tensor x, y;  // [N, D], [M, D] float32, CPU
+};
+/// Captions in length order; images from the cache when it holds them. Evaluation mode, no gradients.
+EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
+                          const FeatureCache* cache = nullptr);
+
+/// The protocol's numbers on an encoded split. bootstrap: with 95 % intervals. throws NumericError for non-finite embeddings.
+ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
+                              const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap);
+
+/// Writes metrics.json, ranks.npz and per_query.jsonl into `directory`.
+void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
+                      const EncodedSplit& encoded, System& system);
+
+}  // namespace diptych

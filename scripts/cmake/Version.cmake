@@ -1,0 +1,9 @@
+# The commit goes into src/train/version.cpp as a definition; "unknown" outside a checkout.
+execute_process(COMMAND git -C ${PROJECT_SOURCE_DIR} rev-parse --short HEAD OUTPUT_VARIABLE DIPTYCH_COMMIT
+                ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+if(NOT DIPTYCH_COMMIT)
+  set(DIPTYCH_COMMIT unknown)
+endif()
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/train/version.cpp TARGET_DIRECTORY diptych_train PROPERTIES
+  SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON
+  COMPILE_DEFINITIONS "DIPTYCH_VERSION=\"${PROJECT_VERSION}\";DIPTYCH_COMMIT=\"${DIPTYCH_COMMIT}\";DIPTYCH_BUILD=\"${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}\"")

@@ -1,0 +1,124 @@
+#include "diptych/core/tensor/gemm.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/mm.h>
+
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <mutex>
+
+#include "diptych/core/error.h"
+#include "diptych/core/tensor/scope.h"
+#include "diptych/core/text.h"
+
+namespace diptych {
+
+namespace {
+
+enum class GemmBackend { undecided, mkl, onednn };
+
+// The two libraries differ in the last bits, so the choice should fall the same way each time: the measured ratio on
+// real machines is near 1 or near 2, and oneDNN has to win by a clear margin.
+constexpr double kClearWin = 1.15;
+
+/// The internal operator, if this LibTorch has it in the form we know.
+const c10::OperatorHandle* onednn_linear() {
+  static const auto found = []() -> std::optional<c10::OperatorHandle> {
+    const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    if (!handle || !handle->hasKernelForDispatchKey(c10::DispatchKey::MkldnnCPU)) {
+      if (!handle || !handle->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return std::nullopt;
+    }
+    constexpr const char* kKnown =
+        "mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> "
+        "Tensor Y";
+    return c10::toString(handle->schema()) == kKnown ? handle : std::nullopt;
+  }();
+  return found ? &*found : nullptr;
+}
+
+at::Tensor onednn_nt(const at::Tensor& x, const at::Tensor& w) {
+  torch::jit::Stack stack{
+      x, w, c10::IValue(), std::string("none"), c10::List<std::optional<c10::Scalar>>(), c10::IValue()};
+  onednn_linear()->callBoxed(stack);
+  return stack.front().toTensor();
+}
+at::Tensor mkl_nt(const at::Tensor& x, const at::Tensor& w) { return at::mm(x, w.t()); }
+
+/// Best of a few turns, taken alternately so that a disturbance hits both.
+std::pair<double, double> gemm_seconds() {
+  const auto x = at::linspace(-1, 1, 512 * 512).view({512, 512});
+  const auto seconds = [&](auto&& multiply) {
+    const auto start = std::chrono::steady_clock::now();
+    multiply(x, x);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  double mkl = std::numeric_limits<double>::infinity(), onednn = mkl;
+  for (int turn = 0; turn < 4; ++turn) {  // the first makes kernels and threads
+    mkl = std::min(mkl, seconds(mkl_nt));
+    onednn = std::min(onednn, seconds(onednn_nt));
+  }
+  return {mkl, onednn};
+}
+
+GemmBackend measured_backend() {
+  static const GemmBackend measured = [] {
+    if (!onednn_linear()) return GemmBackend::mkl;
+    const at::NoGradGuard no_grad;
+    const Fp32Scope fp32(at::kCPU);
+    try {
+      const auto [mkl, onednn] = gemm_seconds();
+      return onednn * kClearWin < mkl ? GemmBackend::onednn : GemmBackend::mkl;
+    } catch (const c10::Error&) {  // built without oneDNN
+      return GemmBackend::mkl;
+    }
+  }();
+  return measured;
+}
+
+std::atomic<GemmBackend>& chosen_backend() {
+  static std::atomic<GemmBackend> chosen{GemmBackend::undecided};
+  return chosen;
+}
+
+GemmBackend gemm_backend() {
+  const GemmBackend chosen = chosen_backend();
+  return chosen == GemmBackend::undecided ? measured_backend() : chosen;
+}
+
+void check_linear_nt(const at::Tensor& x, const at::Tensor& w) {
+  const auto fits = x.dim() == 2 && w.dim() == 2 && x.size(1) == w.size(1) && x.device() == w.device() &&
+                    x.scalar_type() == at::kFloat && w.scalar_type() == at::kFloat;
+  if (!fits)
+    throw ShapeError(concat("linear_nt: x ", x.toString(), " ", x.sizes(), " and w ", w.toString(), " ", w.sizes(),
+                            ", needed are float32 [N, D] and [M, D] on one device"));
+}
+
+}  // namespace
+
+at::Tensor linear_nt(const at::Tensor& x, const at::Tensor& w) {
+  check_linear_nt(x, w);
+  const at::NoGradGuard no_grad;
+  const Fp32Scope fp32(x.device().type());
+  const bool plain = !x.is_cpu() || x.numel() == 0 || w.numel() == 0;
+  if (plain || gemm_backend() == GemmBackend::mkl) return mkl_nt(x, w);
+  return onednn_nt(x.contiguous(), w.contiguous());
+}
+
+const char* linear_nt_backend() { return gemm_backend() == GemmBackend::onednn ? "onednn" : "mkl"; }
+
+const char* use_linear_nt_backend(const std::string& name) {
+  if (name == "auto")
+    chosen_backend() = GemmBackend::undecided;
+  else if (name == "mkl")
+    chosen_backend() = GemmBackend::mkl;
+  else if (name == "onednn")
+    chosen_backend() = onednn_linear() ? GemmBackend::onednn : GemmBackend::mkl;
+  else
+    throw ShapeError("use_linear_nt_backend: '" + name + "' is none of auto, mkl, onednn");
+  return linear_nt_backend();
+}
+
+}  // namespace diptych

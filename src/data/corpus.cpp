@@ -1,0 +1,97 @@
+#include "diptych/data/corpus.h"
+
+#include <algorithm>
+
+#include "data/annotation.h"
+#include "diptych/core/io/fs.h"
+
+namespace diptych {
+namespace corpora {
+
+constexpr int64_t kListedImages = 10;
+
+// "a\b.jpg" was written on another system; the rest of the guesses is resolve_inside's.
+std::string hint_for(const Corpus& corpus, const std::string& path, const std::string& other_hint) {
+  std::string slashed = path;
+  std::replace(slashed.begin(), slashed.end(), '\\', '/');
+  std::error_code error;
+  if (slashed != path && std::filesystem::is_regular_file(corpus.image_root / slashed, error))
+    return concat("the file is '", escape_for_log(slashed, 200), "': folders are separated by /");
+  return other_hint;
+}
+
+std::vector<Issue> image_issues(const Corpus& corpus, const CorpusImage& image, const DataError& error) {
+  std::vector<Issue> out;
+  for (const Issue& issue : error.issues())
+    out.push_back({issue.error_class, place_of(corpus, image),
+                   concat("image '", escape_for_log(image.path, 200), "': ", issue.message),
+                   hint_for(corpus, image.path, issue.hint)});
+  return out;
+}
+
+std::vector<int64_t> rows_where(size_t count, auto&& holds) {
+  std::vector<int64_t> rows;
+  for (size_t row = 0; row < count; ++row)
+    if (holds(row)) rows.push_back(static_cast<int64_t>(row));
+  return rows;
+}
+
+}  // namespace corpora
+
+std::vector<int64_t> Corpus::image_rows(Split split) const {
+  return corpora::rows_where(images.size(), [&](size_t row) { return images[row].split == split; });
+}
+
+std::vector<int64_t> Corpus::caption_rows(Split split) const {
+  return corpora::rows_where(captions.size(), [&](size_t row) { return images[captions[row].image_row].split == split; });
+}
+
+std::vector<std::vector<int64_t>> Corpus::captions_of_images() const {
+  std::vector<std::vector<int64_t>> rows(images.size());
+  for (size_t row = 0; row < captions.size(); ++row) rows[captions[row].image_row].push_back(static_cast<int64_t>(row));
+  return rows;
+}
+
+int64_t Corpus::train_classes() const {
+  int64_t classes = 0;
+  for (const CorpusImage& image : images)
+    if (image.split == Split::train) classes = std::max(classes, image.label + 1);
+  return classes;
+}
+
+std::string place_of(const Corpus& corpus, const CorpusImage& image) {
+  if (image.record < 0)
+    return concat(corpus.source.empty() ? concat("corpus ", escape_for_log(corpus.name)) : escape_for_log(corpus.source, 200),
+                  " image (id ", escape_for_log(image.id), ")");
+  return Place{corpus.source, image.record, corpus.records_are_lines, image.id}.text();
+}
+
+void check_images_exist(const Corpus& corpus) {
+  std::vector<Issue> first;
+  int64_t bad = 0;
+  for (const CorpusImage& image : corpus.images) {
+    // Looking for a similar name lists a folder: only for the images that are shown.
+    std::error_code error;
+    if (bad >= corpora::kListedImages && !std::filesystem::exists(corpus.image_root / image.path, error)) {
+      ++bad;
+      continue;
+    }
+    try {
+      resolve_inside(corpus.image_root, image.path);
+    } catch (const DataError& cause) {
+      if (++bad > corpora::kListedImages) continue;
+      const auto issues = corpora::image_issues(corpus, image, cause);
+      first.insert(first.end(), issues.begin(), issues.end());
+    }
+  }
+  if (bad == 0) return;
+  const auto all = static_cast<int64_t>(corpus.images.size());
+  first.insert(first.begin(),
+               {ErrorClass::dat, escape_for_log(corpus.image_root.string(), 200),
+                concat(bad, " of ", all, " images are missing or cannot be used",
+                       bad > corpora::kListedImages ? concat("; the first ", corpora::kListedImages, " follow") : ""),
+                bad == all ? "is data.root right, and data.images the folder of the images below it?" : ""});
+  throw DataError(std::move(first));
+}
+
+}  // namespace diptych

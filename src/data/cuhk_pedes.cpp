@@ -1,0 +1,73 @@
+#include "data/cuhk_pedes.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include "data/published.h"
+#include "diptych/data/vocabulary.h"
+
+namespace diptych {
+namespace cuhk {
+
+constexpr int64_t kPublishedImages = 40206;
+
+// "A man, in a T-shirt." -> a man in a tshirt
+std::vector<std::string> words_of(std::string text) {
+  std::erase_if(text, [](unsigned char c) { return c < 0x80 && std::ispunct(c); });
+  return tokenize(text);
+}
+
+std::vector<std::vector<std::string>> annotated_tokens(const Json& record, size_t captions, const Place& place) {
+  std::vector<std::vector<std::string>> out;
+  for (const Json& tokens : list_field(record, "processed_tokens", place))
+    out.push_back(clean_tokens(text_list(tokens, concat("processed_tokens.", out.size()), place)));
+  if (out.size() != captions)
+    throw DataError(place.text(), concat(captions, " captions, but ", out.size(), " lists of processed_tokens"));
+  return out;
+}
+
+void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& finder, LabelNumbers& labels, Tokens tokens) {
+  const int64_t person = id_field(record, "id", place);
+  place.id = number_text(person);
+  const std::string path = text_field(record, "file_path", place);
+  const Split split = split_from_word(text_field(record, "split", place), place);
+  const auto captions = text_list(list_field(record, "captions", place), "captions", place);
+  const auto processed = tokens == Tokens::annotated ? annotated_tokens(record, captions.size(), place)
+                                                     : std::vector<std::vector<std::string>>{};
+  const auto row = static_cast<int64_t>(corpus.images.size());
+  corpus.images.push_back({finder.find({path}), path, split, labels(place.id), place.record});
+  for (size_t i = 0; i < captions.size(); ++i)
+    corpus.captions.push_back(
+        {std::string(trim(captions[i])), tokens == Tokens::annotated ? processed[i] : words_of(captions[i]), row});
+}
+
+// The published set, or something near enough that a difference is worth a line.
+bool is_the_published_set(const Corpus& corpus) {
+  const auto images = static_cast<int64_t>(corpus.images.size());
+  return corpus.name.find("cuhk") != std::string::npos || std::abs(images - kPublishedImages) * 20 <= kPublishedImages;
+}
+
+}  // namespace cuhk
+
+Corpus CuhkPedesReader::read() const {
+  const auto path = options_.below_root(options_.annotations);
+  Corpus corpus = begin_corpus(options_, path);
+  corpus.has_identities = true;
+  const Json file = read_annotation_json(path);
+  if (!file.is_array())
+    throw DataError(escape_for_log(path.string(), 200), "expected a list of {split, captions, file_path, processed_tokens, id}");
+
+  ImageFinder finder(corpus.image_root);
+  LabelNumbers labels(corpus);
+  RecordProblems problems(path.string());
+  int64_t index = 0;
+  for (const Json& record : file)
+    problems.collect([&] { cuhk::add_image(corpus, record, {path.string(), index++, false, {}}, finder, labels, options_.tokens); });
+  problems.throw_if_any();
+  if (cuhk::is_the_published_set(corpus)) note_published_counts(corpus, "cuhk-pedes");
+  end_corpus(corpus, options_);
+  return corpus;
+}
+
+}  // namespace diptych

@@ -1,0 +1,37 @@
+#pragma once
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+// What the first bytes of an image file say. Everything here works on untrusted bytes and allocates nothing.
+namespace diptych::image {
+
+/// The cause of a bad image, before its path is known; decode_image turns it into a DataError.
+struct BadImage : std::runtime_error {
+  explicit BadImage(const std::string& message, std::string remedy = "")
+      : std::runtime_error(message), hint(std::move(remedy)) {}
+  std::string hint;
+};
+
+enum class Format { jpeg, png, webp };
+
+struct Size {
+  int64_t width, height;
+};
+
+/// The format by magic bytes; the file's name does not count. throws BadImage for empty, foreign and unknown content.
+Format recognise(std::string_view bytes);
+
+/// Width and height from IHDR. throws BadImage.
+Size png_size(std::string_view bytes);
+/// Every chunk complete with a right checksum, up to IEND. throws BadImage naming the chunk.
+void check_png_chunks(std::string_view bytes);
+
+/// Canvas size from the VP8, VP8L or VP8X header. throws BadImage, also if the file is shorter than its RIFF size.
+Size webp_size(std::string_view bytes);
+
+/// throws BadImage if a side is 0 or there are more than `max_megapixels` million pixels.
+void check_size(Size size, double max_megapixels);
+
+}  // namespace diptych::image

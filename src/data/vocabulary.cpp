@@ -1,0 +1,96 @@
+#include "diptych/data/vocabulary.h"
+
+#include <algorithm>
+#include <array>
+
+#include "diptych/core/io/hash.h"
+
+namespace diptych {
+namespace vocabulary {
+
+constexpr std::array<const char*, 4> kSpecials = {"<pad>", "<unk>", "<start>", "<end>"};
+
+bool is_special(const std::string& word) { return std::find(kSpecials.begin(), kSpecials.end(), word) != kSpecials.end(); }
+
+std::unordered_map<std::string, int64_t> count_training_words(const Corpus& corpus) {
+  std::unordered_map<std::string, int64_t> count;
+  for (const CorpusCaption& caption : corpus.captions)
+    if (corpus.images[caption.image_row].split == Split::train)
+      for (const std::string& token : caption.tokens) ++count[token];
+  for (const char* special : kSpecials) count.erase(special);
+  return count;
+}
+
+std::string at_line(const std::string& name, size_t line) { return concat(escape_for_log(name, 200), ":", line); }
+
+void check_line(const std::string& word, size_t id, const std::string& name) {
+  const std::string where = at_line(name, id + 1);
+  if (id < kSpecials.size() && word != kSpecials[id])
+    throw DataError(where, concat("expected ", kSpecials[id], "; got '", escape_for_log(word), "'"),
+                    "the first four lines are <pad>, <unk>, <start>, <end>");
+  if (!word.empty() && word.back() == '\r') throw DataError(where, "the line ends with CR LF; expected LF", "dos2unix FILE");
+  if (word.empty()) throw DataError(where, "the line is empty; expected one word");
+  if (const auto bad = find_invalid_utf8(word)) throw DataError(where, concat("invalid UTF-8 at byte ", *bad));
+}
+
+}  // namespace vocabulary
+
+Vocabulary Vocabulary::build(const Corpus& corpus, int64_t min_count) {
+  std::vector<std::pair<std::string, int64_t>> words;
+  for (auto& [word, count] : vocabulary::count_training_words(corpus))
+    if (count >= min_count) words.emplace_back(word, count);
+  if (words.empty())
+    throw DataError(concat("corpus ", escape_for_log(corpus.name)),
+                    concat("no word occurs ", min_count, " times in the training captions, so there is no vocabulary"),
+                    "is there a train split, and is data.text.min_count right?");
+  std::sort(words.begin(), words.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  Vocabulary vocabulary;
+  vocabulary.words_.assign(vocabulary::kSpecials.begin(), vocabulary::kSpecials.end());
+  for (auto& [word, count] : words) vocabulary.words_.push_back(std::move(word));
+  for (size_t id = 0; id < vocabulary.words_.size(); ++id)
+    vocabulary.ids_.emplace(vocabulary.words_[id], static_cast<int64_t>(id));
+  return vocabulary;
+}
+
+Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name) {
+  Vocabulary vocabulary;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    std::string word(text.substr(begin, end - begin));
+    const size_t id = vocabulary.words_.size();
+    vocabulary::check_line(word, id, name);
+    const auto [first, is_new] = vocabulary.ids_.emplace(word, static_cast<int64_t>(id));
+    if (!is_new)
+      throw DataError(vocabulary::at_line(name, id + 1),
+                      concat("duplicate word '", escape_for_log(word), "', first in line ", first->second + 1));
+    vocabulary.words_.push_back(std::move(word));
+    begin = end + 1;
+  }
+  if (vocabulary.words_.size() <= vocabulary::kSpecials.size())
+    throw DataError(escape_for_log(name, 200), concat("holds ", vocabulary.words_.size(), " words; expected <pad>, <unk>, <start>, "
+                                                      "<end> and at least one more, one a line"));
+  return vocabulary;
+}
+
+std::string Vocabulary::to_text() const { return join(words_, "\n") + "\n"; }
+
+int64_t Vocabulary::id(const std::string& word) const {
+  const auto found = ids_.find(word);
+  return found == ids_.end() ? kUnknown : found->second;
+}
+
+std::vector<int64_t> Vocabulary::encode(const std::vector<std::string>& tokens, const TextOptions& options) const {
+  std::vector<int64_t> ids;
+  const size_t length = std::min(tokens.size(), static_cast<size_t>(options.max_length));
+  ids.reserve(length + 2);
+  if (options.start_end) ids.push_back(kStart);
+  for (size_t i = 0; i < length; ++i) ids.push_back(vocabulary::is_special(tokens[i]) ? kUnknown : id(tokens[i]));
+  if (options.start_end) ids.push_back(kEnd);
+  return ids;
+}
+
+std::string Vocabulary::hash() const { return xxh128(to_text()); }
+
+}  // namespace diptych

@@ -1,0 +1,185 @@
+#include "model/bilstm.h"
+
+#include <torch/torch.h>
+
+#include <limits>
+
+#include "diptych/core/text.h"
+
+namespace diptych {
+namespace {
+
+constexpr int64_t kPadding = 0, kUnknown = 1;
+
+struct ExchangeRows : torch::autograd::Function<ExchangeRows> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& index) {
+    context->save_for_backward({index});
+    return x.index_select(0, index);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    return {exchange_rows(gradient[0], context->get_saved_variables()[0]), at::Tensor()};
+  }
+};
+
+void check_text(const at::Tensor& tokens, const at::Tensor& length) {
+  if (tokens.dim() != 2 || length.dim() != 1 || tokens.size(0) != length.size(0) || tokens.numel() == 0)
+    throw ShapeError(concat("bilstm: tokens ", tokens.sizes(), " and length ", length.sizes(),
+                            ", needed are [B, L] and [B] with B and L at least 1"));
+  if (tokens.scalar_type() != at::kLong || length.scalar_type() != at::kLong)
+    throw ShapeError(
+        concat("bilstm: tokens are ", tokens.scalar_type(), ", lengths ", length.scalar_type(), ", needed is int64"));
+  if (!length.is_cpu()) return;  // a look at the values would wait for the device
+  const int64_t least = length.min().item<int64_t>(), most = length.max().item<int64_t>();
+  if (least < 1 || most > tokens.size(1))
+    throw ShapeError(concat("bilstm: lengths ", least, " to ", most, ", needed are 1 to ", tokens.size(1)));
+}
+
+// length [B] -> [L*B]; see LstmStack::forward.
+at::Tensor mirror_index(const at::Tensor& length, int64_t steps) {
+  const int64_t rows = length.size(0);
+  const at::Tensor t = at::arange(steps, length.options()).unsqueeze(1), b = at::arange(rows, length.options());
+  const at::Tensor mirrored = at::where(t < length, length - 1 - t, t);  // [L, B]
+  return (mirrored * rows + b).reshape(-1);
+}
+
+at::Tensor mirrored(const at::Tensor& x, const at::Tensor& mirror) {  // x [L, B, C]
+  return exchange_rows(x.reshape({mirror.size(0), -1}), mirror).view(x.sizes());
+}
+
+void initialise_words(at::Tensor words, WordInit how, const at::Tensor& vectors, double scale) {
+  const at::NoGradGuard no_grad;
+  if (how == WordInit::xavier)
+    torch::nn::init::xavier_uniform_(words);
+  else if (how == WordInit::normal)
+    words.normal_(0, 0.1);
+  else
+    words.uniform_(-0.1, 0.1);
+  if (vectors.defined()) {
+    const at::Tensor filled = words.slice(1, 0, vectors.size(1));
+    filled.copy_(at::where((vectors != 0).any(1, true), scale * vectors.to(words.options()), filled));
+  }
+  words[kPadding].zero_();
+}
+
+void check_vectors(const TextContext& context, int64_t word_dim) {
+  const at::Tensor& vectors = context.word_vectors;
+  if (!vectors.defined()) return;
+  if (vectors.dim() != 2 || vectors.size(0) != context.vocabulary_size)
+    throw ShapeError(
+        concat("bilstm: word vectors ", vectors.sizes(), " for a vocabulary of ", context.vocabulary_size));
+  if (vectors.size(1) > word_dim)
+    throw UsageError(
+        "", concat("bilstm: word_dim is ", word_dim, ", but the word vectors have ", vectors.size(1), " dimensions"),
+        concat("set model.text.word_dim=", vectors.size(1), ", or use other vectors"));
+}
+
+}  // namespace
+
+at::Tensor exchange_rows(const at::Tensor& x, const at::Tensor& index) { return ExchangeRows::apply(x, index); }
+
+LstmStack::LstmStack(int64_t input, int64_t hidden, int64_t layers, bool learned_state, double forget_bias)
+    : hidden_(hidden) {
+  const double bound = 1 / std::sqrt(static_cast<double>(hidden));  // torch.nn.LSTM's
+  const auto add = [&](const std::string& name, at::IntArrayRef sizes) {
+    return register_parameter(name, at::empty(sizes).uniform_(-bound, bound));
+  };
+  for (int64_t row = 0; row < 2 * layers; ++row) {
+    const std::string end = concat("_l", row / 2, row % 2 ? "_reverse" : "");
+    const int64_t in = row < 2 ? input : 2 * hidden;
+    weights_.push_back({add("weight_ih" + end, {4 * hidden, in}), add("weight_hh" + end, {4 * hidden, hidden}),
+                        add("bias_ih" + end, {4 * hidden}), add("bias_hh" + end, {4 * hidden})});
+    const at::NoGradGuard no_grad;
+    weights_.back()[2].narrow(0, hidden, hidden).add_(forget_bias);  // gates are stacked i, f, g, o
+  }
+  if (!learned_state) return;
+  h0_ = register_parameter("h0", at::zeros({2 * layers, hidden}));
+  c0_ = register_parameter("c0", at::zeros({2 * layers, hidden}));
+}
+
+at::Tensor LstmStack::run(const at::Tensor& words, int64_t row) const {
+  const int64_t batch = words.size(1);
+  const auto initial = [&](const at::Tensor& learned) {
+    return learned.defined() ? learned[row].expand({1, batch, hidden_}).contiguous()
+                             : at::zeros({1, batch, hidden_}, weights_[row][0].options());
+  };
+  const at::Tensor h = initial(h0_), c = initial(c0_);
+  return std::get<0>(at::lstm(words, {h, c}, weights_[row], /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0,
+                              is_training(), /*bidirectional=*/false, /*batch_first=*/false));
+}
+
+LstmStack::States LstmStack::forward(const at::Tensor& words, const at::Tensor& mirror, double dropout) const {
+  at::Tensor input = words;
+  const auto layers = static_cast<int64_t>(weights_.size()) / 2;
+  for (int64_t layer = 0;; ++layer) {
+    const States states{at::dropout(run(input, 2 * layer), dropout, is_training()),
+                        at::dropout(run(mirrored(input, mirror), 2 * layer + 1), dropout, is_training())};
+    if (layer + 1 == layers) return states;
+    input = at::cat({states.forward, mirrored(states.backward, mirror)}, 2);
+  }
+}
+
+BiLstm::BiLstm(const Options& options, const TextContext& context) : options_(options) {
+  check_vectors(context, options.word_dim);
+  const auto embedding = register_module("embedding", std::make_shared<torch::nn::Module>());
+  words_ = embedding->register_parameter("weight", at::empty({context.vocabulary_size, options.word_dim}));
+  initialise_words(words_, options.word_init, context.word_vectors, options.vector_scale);
+  lstm_ = register_module("lstm", std::make_shared<LstmStack>(options.word_dim, options.hidden, options.layers,
+                                                              options.learned_initial_state, options.forget_bias));
+}
+
+at::Tensor BiLstm::drop_words(const at::Tensor& tokens) const {
+  if (!is_training() || options_.word_dropout == 0) return tokens;
+  const at::Tensor dropped = at::rand(tokens.sizes(), words_.options()) < options_.word_dropout;
+  return tokens.masked_fill(dropped & (tokens != kPadding), kUnknown);
+}
+
+Encoded BiLstm::forward(const at::Tensor& tokens, const at::Tensor& length) {
+  check_text(tokens, length);
+  const int64_t steps = tokens.size(1);
+  const at::Tensor mirror = mirror_index(length, steps);
+  const at::Tensor words = at::embedding(words_, drop_words(tokens).t().contiguous(), kPadding);  // [L, B, E]
+  const at::Tensor input = at::dropout(words, options_.input_dropout, is_training());
+  const LstmStack::States states = lstm_->forward(input, mirror, options_.output_dropout);
+  const at::Tensor mask = at::arange(steps, length.options()).unsqueeze(1) < length;  // [L, B]
+  Encoded out;
+  out.global = pooled(states, mask, length);
+  if (local_) {
+    const at::Tensor both = at::cat({states.forward, mirrored(states.backward, mirror)}, 2);
+    out.local = both.masked_fill(~mask.unsqueeze(2), 0).transpose(0, 1);
+    out.mask = mask.t();
+  }
+  return out;
+}
+
+// A maximum or a mean over the real words does not mind their order, and each direction ends at step length-1 of its
+// own order: pooling needs no reversal back.
+at::Tensor BiLstm::pooled(const LstmStack::States& states, const at::Tensor& mask, const at::Tensor& length) const {
+  const at::Tensor padded = ~mask.unsqueeze(2);  // [L, B, 1]
+  const auto full = [](const at::Tensor& x) { return x.to(at::promote_types(x.scalar_type(), at::kFloat)); };
+  const auto max = [&](const at::Tensor& x) {
+    const bool zeros = options_.pad_in_max && is_training();
+    return std::get<0>(x.masked_fill(padded, zeros ? 0. : -std::numeric_limits<double>::infinity()).max(0));
+  };
+  const auto mean = [&](const at::Tensor& x) {
+    return full(x).masked_fill(padded, 0).sum(0) / length.to(full(x).scalar_type()).unsqueeze(1);
+  };
+  const auto last = [&](const at::Tensor& x) {
+    const at::Tensor row = (length - 1) * x.size(1) + at::arange(x.size(1), length.options());
+    return x.flatten(0, 1).index_select(0, row);
+  };
+  const auto both = [&](const auto& pool) { return full(at::cat({pool(states.forward), pool(states.backward)}, 1)); };
+  switch (options_.pool) {
+    case TextPooling::max:
+      return both(max);
+    case TextPooling::mean:
+      return both(mean);
+    case TextPooling::last:
+      return both(last);
+    case TextPooling::mean_max:
+      break;
+  }
+  return at::cat({both(mean), both(max)}, 1);
+}
+
+}  // namespace diptych

@@ -1,0 +1,106 @@
+#include "diptych/model/joint_model.h"
+
+#include <torch/torch.h>
+
+#include "diptych/core/text.h"
+
+namespace diptych {
+
+JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text,
+                       std::shared_ptr<Head> image_head, std::shared_ptr<Head> text_head,
+                       std::shared_ptr<Scorer> scorer)
+    : image_(register_module("image", std::move(image))),
+      text_(register_module("text", std::move(text))),
+      image_head_(register_module("image_head", std::move(image_head))),
+      text_head_(register_module("text_head", std::move(text_head))),
+      scorer_(register_module("scorer", std::move(scorer))) {
+  if (image_head_->dimension() != text_head_->dimension())
+    throw UsageError("",
+                     concat("model: the image head gives ", image_head_->dimension(), " dimensions, the text head ",
+                            text_head_->dimension()),
+                     "give both heads the same dim");
+}
+
+at::Tensor JointModel::image_features(const at::Tensor& image) { return image_->forward(image).global; }
+at::Tensor JointModel::image_embedding(const at::Tensor& features) { return image_head_->forward(features); }
+at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor& length) {
+  return text_head_->forward(text_->forward(tokens, length).global);
+}
+int64_t JointModel::dimension() const { return image_head_->dimension(); }
+
+bool name_matches(const std::string& pattern, const std::string& name) {
+  if (pattern.find('*') == std::string::npos) return name == pattern || name.starts_with(pattern + ".");
+  return glob_match(pattern, name) || glob_match(pattern + ".*", name);
+}
+
+namespace {
+
+std::string joined(const std::string& prefix, const std::string& name) {
+  return prefix.empty() || name.empty() ? prefix + name : prefix + "." + name;
+}
+
+bool matches_any(const std::vector<std::string>& patterns, const std::string& name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& each) { return name_matches(each, name); });
+}
+
+// Full names of all parameters and buffers; did_you_mean also gets the components'.
+void require_matches(const torch::nn::Module& root, const std::string& prefix,
+                     const std::vector<std::string>& patterns) {
+  std::vector<std::string> names, known{prefix};
+  for (const auto& each : root.named_parameters()) names.push_back(joined(prefix, each.key()));
+  for (const auto& each : root.named_buffers()) names.push_back(joined(prefix, each.key()));
+  for (const auto& each : root.named_modules("", /*include_self=*/false)) known.push_back(joined(prefix, each.key()));
+  for (const auto& each : root.named_children()) names.push_back(joined(prefix, each.key()));
+  std::vector<Issue> issues;
+  for (const auto& pattern : patterns)
+    if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name_matches(pattern, name); }))
+      issues.push_back({ErrorClass::cfg, "", concat("freeze: '", escape_for_log(pattern), "' matches no parameter"),
+                        did_you_mean(pattern, known)});
+  if (!issues.empty()) throw UsageError(issues);
+}
+
+// Whether eval mode belongs to the freezing: all parameters match, or, without parameters, all buffers.
+bool is_frozen(const torch::nn::Module& module, const std::string& name, const std::vector<std::string>& patterns) {
+  const auto parameters = module.named_parameters();
+  const auto all = [&](const auto& tensors) {
+    return std::all_of(tensors.begin(), tensors.end(),
+                       [&](const auto& each) { return matches_any(patterns, joined(name, each.key())); });
+  };
+  if (!parameters.is_empty()) return all(parameters);
+  const auto buffers = module.named_buffers();
+  return !buffers.is_empty() && all(buffers);
+}
+
+// A BatchNorm itself, not a container of some.
+bool has_statistics(const torch::nn::Module& module) {
+  return module.named_buffers(/*recurse=*/false).contains("running_mean");
+}
+
+}  // namespace
+
+Freezer::Freezer(torch::nn::Module& root, const std::string& prefix, const std::vector<std::string>& patterns,
+                 const std::vector<std::string>& statistics)
+    : root_(root) {
+  require_matches(root, prefix, patterns);
+  require_matches(root, prefix, statistics);
+  for (auto& each : root.named_parameters())
+    each.value().requires_grad_(!matches_any(patterns, joined(prefix, each.key())));
+  if (is_frozen(root, prefix, patterns)) frozen_.push_back(&root);
+  for (const auto& each : root.named_modules("", /*include_self=*/false))
+    if (is_frozen(*each.value(), joined(prefix, each.key()), patterns) ||
+        (has_statistics(*each.value()) && matches_any(statistics, joined(prefix, each.key()))))
+      frozen_.push_back(each.value().get());
+}
+
+void Freezer::apply_modes() {
+  root_.train();
+  for (auto* module : frozen_) module->eval();
+}
+
+void to_channels_last(torch::nn::Module& module) {
+  const at::NoGradGuard no_grad;
+  for (auto& parameter : module.parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+}  // namespace diptych

@@ -1,0 +1,55 @@
+#include <torch/torch.h>
+
+#include "model/mobilenet.h"
+
+namespace diptych {
+
+/// Depthwise 3x3 - BN - activation - pointwise 1x1 - BN - activation.
+class MobileNetV1::Block : public torch::nn::Module {
+ public:
+  Block(int64_t in, int64_t out, int64_t stride, Activation activation)
+      : depthwise_(register_module("0", conv2d(in, in, 3, stride, in))),
+        depthwise_bn_(register_module("1", batch_norm(in))),
+        pointwise_(register_module("3", conv2d(in, out, 1))),
+        pointwise_bn_(register_module("4", batch_norm(out))),
+        activation_(activation) {}
+  at::Tensor forward(at::Tensor x) {
+    x = activate_(depthwise_bn_->forward(depthwise(depthwise_, x)), activation_);
+    return activate_(pointwise_bn_->forward(pointwise_->forward(x)), activation_);
+  }
+
+ private:
+  torch::nn::Conv2d depthwise_;
+  torch::nn::BatchNorm2d depthwise_bn_;
+  torch::nn::Conv2d pointwise_;
+  torch::nn::BatchNorm2d pointwise_bn_;
+  Activation activation_;
+};
+
+MobileNetV1::MobileNetV1(const Options& options) : ConvEncoder(options), activation_(options.activation) {
+  struct Layer {
+    int64_t channels, stride;
+  };
+  static constexpr Layer kLayers[] = {{64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
+                                      {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
+  const auto model = register_module("model", std::make_shared<torch::nn::Module>());
+  const auto first = model->register_module("0", std::make_shared<torch::nn::Module>());
+  channels_ = scaled_channels(32, options.width);
+  conv_ = first->register_module("0", conv2d(3, channels_, 3, 2));
+  bn_ = first->register_module("1", batch_norm(channels_));
+  for (const auto& [channels, stride] : kLayers) {
+    const int64_t out = scaled_channels(static_cast<double>(channels), options.width);
+    blocks_.push_back(model->register_module(std::to_string(blocks_.size() + 1),
+                                             std::make_shared<Block>(channels_, out, stride, activation_)));
+    channels_ = out;
+  }
+}
+
+at::Tensor MobileNetV1::feature_map(const at::Tensor& image) {
+  check_image(image, "mobilenet_v1");
+  at::Tensor x = activate_(bn_->forward(conv_->forward(image)), activation_);
+  for (const auto& block : blocks_) x = block->forward(x);
+  return x;
+}
+
+}  // namespace diptych

@@ -1,0 +1,44 @@
+#pragma once
+#include <array>
+#include <vector>
+
+#include "model/conv.h"
+#include "model/conv_encoder.h"
+
+namespace diptych {
+
+/// ResNet (He et al. 2016) as in torchvision: a block's stride stands in its (first, for bottlenecks second) 3x3
+/// convolution. Names: conv1, bn1, layer1.0.conv1 ... layer4.N.downsample.{0,1}.
+class ResNet : public ConvEncoder {
+ public:
+  struct Options : ConvOptions {
+    bool zero_init_residual = false;
+    static void visit(auto& self, auto& field) {
+      ConvOptions::visit(self, field);
+      field("zero_init_residual", self.zero_init_residual,
+            "without pretrained weights: the last BatchNorm of each block starts at 0, each block as the identity");
+    }
+  };
+  /// blocks: how many in each of the four layers. Bottleneck blocks have 4 times the layer's channels at their end.
+  ResNet(const Options& options, bool bottleneck, const std::array<int, 4>& blocks);
+  at::Tensor feature_map(const at::Tensor& image) override;
+
+ private:
+  class Block;
+  torch::nn::Conv2d conv1_;
+  torch::nn::BatchNorm2d bn1_;
+  std::vector<std::shared_ptr<Block>> blocks_;
+};
+
+/// One registered type a depth.
+template <bool bottleneck, int... blocks>
+struct ResNetOf : ResNet {
+  explicit ResNetOf(const Options& options) : ResNet(options, bottleneck, {blocks...}) {}
+};
+using ResNet18 = ResNetOf<false, 2, 2, 2, 2>;
+using ResNet34 = ResNetOf<false, 3, 4, 6, 3>;
+using ResNet50 = ResNetOf<true, 3, 4, 6, 3>;
+using ResNet101 = ResNetOf<true, 3, 4, 23, 3>;
+using ResNet152 = ResNetOf<true, 3, 8, 36, 3>;
+
+}  // namespace diptych

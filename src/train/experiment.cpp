@@ -1,0 +1,112 @@
+#include "diptych/train/experiment.h"
+
+#include <algorithm>
+
+#include "diptych/core/text.h"
+
+namespace diptych {
+namespace {
+
+StageOptions default_stage(const Catalog& catalog) { return StageOptions(catalog); }
+
+void complain_unless(bool holds, const std::string& message, const std::string& hint, const Origin& origin,
+                     Complaints& complaints) {
+  if (!holds) complaints.add(origin, message, hint);
+}
+
+}  // namespace
+
+DataOptions::DataOptions(const Catalog& catalog)
+    : corpus(catalog.corpora, "karpathy"), sampler(catalog.samplers, "shuffled_pairs") {}
+
+ModelOptions::ModelOptions(const Catalog& catalog)
+    : image(catalog.image_encoders, "mobilenet_v2"),
+      text(catalog.text_encoders, "bilstm"),
+      image_head(catalog.heads, "linear_bn"),
+      text_head(catalog.heads, "linear_bn"),
+      scorer(catalog.scorers, "cosine") {}
+
+void TermOptions::read(const ConfigNode& node, const std::string& path, Complaints& complaints) {
+  if (!node.is_map()) return detail::complain_kind(node, path, "a map with a type, {type: NAME, ...}", complaints);
+  ConfigNode rest = node;
+  std::erase_if(rest.entries, [](const auto& entry) { return entry.key == "weight"; });
+  if (const ConfigNode* given = node.find("weight"))
+    detail::convert(*given, path + ".weight", Field{.lo = 0, .hi = 1e6}, weight, complaints);
+  loss.read(rest, path, complaints);
+}
+
+void TermOptions::list(Lister& lister) const {
+  loss.list(lister);
+  lister.add("weight", detail::value_text(weight), "factor of this term in the objective", "number",
+             Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
+}
+
+StageOptions::StageOptions(const Catalog& catalog)
+    : optim(catalog.optimizers, "adam"), schedule(catalog.schedules, "constant") {}
+
+TrainOptions::TrainOptions(const Catalog& catalog) : stages(default_stage(catalog), {default_stage(catalog)}) {}
+
+EvaluateOptions::EvaluateOptions(const Catalog& catalog) : protocol(catalog.protocols, "image-retrieval") {}
+
+Experiment::Experiment(const Catalog& catalog)
+    : data(catalog),
+      model(catalog),
+      objective(TermOptions(catalog), {TermOptions(catalog)}),
+      train(catalog),
+      evaluate(catalog) {}
+
+void Experiment::validate(const std::string&, const Origin& origin, Complaints& complaints) const {
+  complain_unless(!objective.empty(), "objective: the list is empty; at least one loss is needed", "objective: [{type: cmpm}]",
+                  origin, complaints);
+  complain_unless(!train.stages.empty(), "train.stages: the list is empty; at least one stage is needed", "", origin, complaints);
+  for (size_t i = 0; i < train.stages.size(); ++i) {
+    const StageOptions& stage = train.stages[i];
+    const std::string at = concat("train.stages.", i);
+    complain_unless(stage.term_weights.empty() || stage.term_weights.size() == objective.size(),
+                    concat(at, ".term_weights has ", stage.term_weights.size(), " values, objective has ", objective.size(), " terms"),
+                    "give one weight for each term of the objective", origin, complaints);
+    complain_unless(stage.warmup_epochs <= static_cast<double>(stage.epochs),
+                    concat(at, ".warmup_epochs = ", stage.warmup_epochs, " is longer than ", at, ".epochs = ", stage.epochs), "",
+                    origin, complaints);
+  }
+  const auto words = {"test", "val", "none"};
+  complain_unless(std::ranges::find(words, evaluate.final_split) != words.end(),
+                  concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"), "", origin,
+                  complaints);
+  const std::string& select = evaluate.select;
+  if (select.starts_with("test/"))
+    complaints.add(origin, concat("evaluate.select = \"", escape_for_log(select), "\": nothing is selected on the test split"),
+                   "use val/" + select.substr(5));
+  else if (select != "auto" && select != "last") {
+    const auto names = evaluate.protocol.make()->metric_names();
+    const std::string metric = select.starts_with("val/") ? select.substr(4) : select;
+    if (!select.starts_with("val/") || std::ranges::find(names, metric) == names.end())
+      complaints.add(origin, concat("evaluate.select = \"", escape_for_log(select), "\": expected auto, last or val/METRIC of evaluate.protocol = ",
+                                    evaluate.protocol.type()),
+                     did_you_mean(metric, names));
+  }
+}
+
+std::string Experiment::selection_metric() const {
+  if (evaluate.select == "last") return "";
+  if (evaluate.select == "auto") return evaluate.protocol.make()->main_metric();
+  return evaluate.select.substr(4);
+}
+
+ExperimentSource load_experiment_source(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  LoadedConfig loaded = load_config(file);
+  ExperimentSource source{std::move(loaded.tree), std::move(loaded.files), {}};
+  source.echoes = apply_overrides(source.tree, overrides);
+  interpolate(source.tree);
+  return source;
+}
+
+Experiment read_experiment(const Catalog& catalog, const ConfigNode& tree) {
+  Experiment experiment(catalog);
+  Complaints complaints;
+  Reader(tree, "", complaints).fill(experiment);
+  complaints.throw_if_any();
+  return experiment;
+}
+
+}  // namespace diptych

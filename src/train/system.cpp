@@ -1,0 +1,93 @@
+#include "diptych/train/system.h"
+
+#include <torch/torch.h>
+
+#include "diptych/core/io/hash.h"
+#include "diptych/core/log.h"
+
+namespace diptych {
+
+LoaderSource DataBundle::source(const Experiment& experiment) const {
+  return LoaderSource{corpus, token_ids, experiment.data.image, experiment.data.loader,
+                      static_cast<uint64_t>(experiment.seed), image_cache};
+}
+
+std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>& limit_images) const {
+  std::vector<int64_t> rows = corpus.caption_rows(Split::train);
+  if (!limit_images) return rows;
+  const std::vector<int64_t> images = corpus.image_rows(Split::train);
+  if (*limit_images >= static_cast<int64_t>(images.size())) return rows;
+  const int64_t last = images[static_cast<size_t>(*limit_images - 1)];
+  std::erase_if(rows, [&](int64_t row) { return corpus.captions[static_cast<size_t>(row)].image_row > last; });
+  return rows;
+}
+
+DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
+  DataBundle data;
+  data.corpus = experiment.data.corpus.make()->read();
+  for (const std::string& note : data.corpus.notes) log::info(note);
+  check_images_exist(data.corpus);
+  data.vocabulary = stored ? *stored : Vocabulary::build(data.corpus, experiment.data.text.min_count);
+  data.token_ids.reserve(data.corpus.captions.size());
+  for (const CorpusCaption& caption : data.corpus.captions)
+    data.token_ids.push_back(data.vocabulary.encode(caption.tokens, experiment.data.text));
+  if (const std::string& path = experiment.data.text.word_vectors; !path.empty() && !stored) {
+    data.word_vectors = read_word_vectors(path, data.vocabulary);
+    log::info(concat("word vectors: ", data.word_vectors.found.sum().item<int64_t>(), " of ", data.vocabulary.size(),
+                     " words have a vector of ", data.word_vectors.dimension, " numbers"));
+  }
+  if (experiment.data.loader.cache_mb > 0)
+    data.image_cache = std::make_shared<ImageCache>(static_cast<uint64_t>(experiment.data.loader.cache_mb) << 20);
+  return data;
+}
+
+System::System(std::shared_ptr<JointModel> joint_model, std::shared_ptr<Objective> objective_module, at::Device where)
+    : model(register_module("model", std::move(joint_model))),
+      objective(register_module("objective", std::move(objective_module))),
+      device(where) {}
+
+at::Device resolve_device(const std::string& name) {
+  if (name == "auto") return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name == "cpu") return at::kCPU;
+  if (name == "cuda" || name.starts_with("cuda:")) {
+    const auto index = name == "cuda" ? std::optional<int64_t>(0) : parse_integer(std::string_view(name).substr(5));
+    const auto count = static_cast<int64_t>(torch::cuda::device_count());
+    if (!index || *index < 0) throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected cuda or cuda:N"));
+    if (*index >= count)
+      throw UsageError("", concat("device = \"", name, "\": this machine has ", count, " CUDA devices"), "use device=cpu or device=auto");
+    return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(*index));
+  }
+  throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected auto, cpu, cuda or cuda:N"));
+}
+
+std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained) {
+  const at::Device device = resolve_device(experiment.device);
+  seed_torch(static_cast<uint64_t>(experiment.seed));
+  auto image = experiment.model.image.make();
+  auto text = experiment.model.text.make(TextContext{data.vocabulary.size(), data.word_vectors.table});
+  auto image_head = experiment.model.image_head.make(HeadContext{image->features()});
+  auto text_head = experiment.model.text_head.make(HeadContext{text->features()});
+  if (image_head->dimension() != text_head->dimension())
+    throw UsageError("", concat("model.image_head.dim = ", image_head->dimension(), " and model.text_head.dim = ", text_head->dimension(),
+                                " differ: both views need one joint space"));
+  if (!image->weights().empty() && load_pretrained) {
+    const WeightReport report = load_weights(*image, image->weights());
+    log::info(concat("weights ", image->weights(), ": ", report.brief()));
+  }
+  const int64_t dimension = image_head->dimension();
+  auto model = std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make());
+  auto objective = std::make_shared<Objective>(experiment.objective, LossContext{dimension, data.corpus.train_classes()});
+  auto system = std::make_shared<System>(model, objective, device);
+  system->to(device);
+  to_channels_last(*model);
+  return system;
+}
+
+Batch to_device(const Batch& batch, at::Device device) {
+  if (device.is_cpu()) return batch;
+  const auto move = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor; };
+  return Batch{move(batch.image), move(batch.image_index), move(batch.tokens), move(batch.length), move(batch.label),
+               move(batch.image_row), move(batch.caption_row), move(batch.unique_image_row)};
+}
+
+}  // namespace diptych

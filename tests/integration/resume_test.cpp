@@ -1,0 +1,163 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "support/process.h"
+#include "support/temp_dir.h"
+#include "support/tiny_corpus.h"
+
+namespace diptych::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Every file of the run that must not depend on interruptions: checkpoints and metrics, byte for byte.
+std::map<std::string, std::string> durable_files(const fs::path& run) {
+  std::map<std::string, std::string> files;
+  files["metrics.jsonl"] = slurp(run / "metrics.jsonl");
+  for (const auto& entry : fs::recursive_directory_iterator(run / "checkpoints"))
+    if (entry.is_regular_file()) files[fs::relative(entry.path(), run).string()] = slurp(entry.path());
+  return files;
+}
+
+void expect_equal_runs(const fs::path& straight, const fs::path& resumed) {
+  const auto a = durable_files(straight), b = durable_files(resumed);
+  std::vector<std::string> names_a, names_b;
+  for (const auto& [name, bytes] : a) names_a.push_back(name);
+  for (const auto& [name, bytes] : b) names_b.push_back(name);
+  EXPECT_EQ(names_a, names_b);
+  for (const auto& [name, bytes] : a) EXPECT_TRUE(b.contains(name) && b.at(name) == bytes) << name << " differs";
+}
+
+/// Sends `signal` when metrics.jsonl has grown to `lines` lines.
+std::function<void(pid_t)> at_line(const fs::path& run, int lines, int signal) {
+  return [=, sent = false](pid_t pid) mutable {
+    if (sent) return;
+    const std::string text = slurp(run / "metrics.jsonl");
+    if (std::count(text.begin(), text.end(), '\n') < lines) return;
+    kill(pid, signal);
+    sent = true;
+  };
+}
+
+class Resume : public ::testing::Test {
+ protected:
+  void SetUp() override { write_tiny_config(dir.path()); }
+  ProcessResult train(const std::string& run, const std::function<void(pid_t)>& during = {}, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"train", "-c", "tiny.yaml", "--run-dir", run, "--resume", "auto", "evaluate.final=none"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments, dir.path(), during);
+  }
+  TempDir dir;
+};
+
+TEST_F(Resume, TheSameCommandTwiceGivesTheSameBytes) {
+  ASSERT_EQ(train("a").exit_code, 0);
+  ASSERT_EQ(train("b").exit_code, 0);
+  expect_equal_runs(dir / "a", dir / "b");
+}
+
+TEST_F(Resume, KilledAnywhereAndResumedEqualsStraight) {
+  ASSERT_EQ(train("straight").exit_code, 0);
+  for (const int line : {2, 5, 7}) {  // in the cached stage, at its border, in mid-epoch of the second
+    const std::string run = "killed" + std::to_string(line);
+    const ProcessResult killed = train(run, at_line(dir / run, line, SIGKILL));
+    ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
+    const ProcessResult resumed = train(run);
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    expect_equal_runs(dir / "straight", dir / run);
+  }
+}
+
+TEST_F(Resume, SignalsSaveAndExitWithTheirNumber) {
+  ASSERT_EQ(train("straight").exit_code, 0);
+  for (const auto& [signal, code] : {std::pair{SIGTERM, 143}, std::pair{SIGINT, 130}, std::pair{SIGUSR1, 138}, std::pair{SIGHUP, 129}}) {
+    const std::string run = "signal" + std::to_string(signal);
+    const ProcessResult stopped = train(run, at_line(dir / run, 6, signal));
+    EXPECT_EQ(stopped.exit_code, code) << stopped.err;
+    EXPECT_NE(slurp(dir / run / "STATUS").find("interrupted:" + std::to_string(signal)), std::string::npos);
+    ASSERT_EQ(run_program({"train", "--resume", run}, dir.path()).exit_code, 0);
+    EXPECT_EQ(slurp(dir / "straight" / "metrics.jsonl"), slurp(dir / run / "metrics.jsonl"));
+    EXPECT_EQ(slurp(dir / run / "STATUS"), "done\n");
+  }
+}
+
+TEST_F(Resume, WorkersPrefetchAndSaveIntervalChangeNothing) {
+  ASSERT_EQ(train("a").exit_code, 0);
+  ASSERT_EQ(train("b", {}, {"data.loader.workers=0", "data.loader.prefetch=1", "train.checkpoint.every_steps=0", "data.loader.cache_mb=16"}).exit_code, 0);
+  EXPECT_EQ(slurp(dir / "a" / "metrics.jsonl"), slurp(dir / "b" / "metrics.jsonl"));
+}
+
+TEST_F(Resume, AnotherSeedGivesAnotherRun) {  // the comparison above can fail
+  ASSERT_EQ(train("a").exit_code, 0);
+  ASSERT_EQ(train("b", {}, {"seed=4"}).exit_code, 0);
+  EXPECT_NE(slurp(dir / "a" / "metrics.jsonl"), slurp(dir / "b" / "metrics.jsonl"));
+}
+
+TEST_F(Resume, AFinishedRunIsAlreadyComplete) {
+  ASSERT_EQ(train("a").exit_code, 0);
+  const auto before = durable_files(dir / "a");
+  const ProcessResult again = train("a");
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_NE(again.out.find("already complete"), std::string::npos);
+  EXPECT_EQ(before, durable_files(dir / "a"));
+}
+
+TEST_F(Resume, RaisedEpochsContinueAFinishedRun) {
+  ASSERT_EQ(train("a").exit_code, 0);
+  const ProcessResult more = run_program({"train", "--resume", "a", "train.stages.1.epochs=3"}, dir.path());
+  EXPECT_EQ(more.exit_code, 0) << more.err;
+  EXPECT_GT(slurp(dir / "a" / "metrics.jsonl").size(), 0u);
+}
+
+TEST_F(Resume, ADamagedNewestCheckpointFallsBackToTheOlderOne) {
+  ASSERT_EQ(train("straight").exit_code, 0);
+  const ProcessResult killed = train("damaged", at_line(dir / "damaged", 8, SIGKILL));
+  ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
+  fs::path newest;
+  for (const auto& entry : fs::directory_iterator(dir / "damaged" / "checkpoints"))
+    if (entry.is_directory() && entry.path().filename().string().starts_with("step-")) newest = std::max(newest, entry.path());
+  fs::resize_file(newest / "model.safetensors", 100);
+  const ProcessResult resumed = train("damaged");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_NE(resumed.err.find("damaged"), std::string::npos);
+  EXPECT_EQ(slurp(dir / "straight" / "metrics.jsonl"), slurp(dir / "damaged" / "metrics.jsonl"));
+}
+
+TEST_F(Resume, WithEveryCheckpointDamagedNothingStartsFromScratch) {
+  ASSERT_EQ(train("a").exit_code, 0);
+  std::ofstream(dir / "a" / "STATUS") << "running\n";
+  for (const auto& entry : fs::directory_iterator(dir / "a" / "checkpoints"))
+    if (entry.is_directory()) fs::resize_file(entry.path() / "optim.safetensors", 10);
+  const ProcessResult resumed = train("a");
+  EXPECT_EQ(resumed.exit_code, 4) << resumed.err;
+}
+
+TEST_F(Resume, ChangedKeysAreAppliedWarnedAboutOrRefused) {
+  ASSERT_EQ(train("a", at_line(dir / "a", 6, SIGTERM)).exit_code, 143);
+  const ProcessResult refused = run_program({"train", "--resume", "a", "model.text.hidden=32"}, dir.path());
+  EXPECT_EQ(refused.exit_code, 4);
+  EXPECT_NE(refused.err.find("model.text.hidden: 16 -> 32"), std::string::npos) << refused.err;
+  const ProcessResult warned = run_program({"train", "--resume", "a", "train.stages.1.optim.lr=0.02"}, dir.path());
+  EXPECT_EQ(warned.exit_code, 0) << warned.err;
+  EXPECT_NE(warned.err.find("no longer bit-exact"), std::string::npos);
+}
+
+TEST_F(Resume, ASecondProcessIsLockedOut) {
+  int code = 0;
+  std::string text;
+  bool tried = false;
+  const auto during = [&](pid_t) {
+    if (tried || !fs::exists(dir / "a" / "metrics.jsonl")) return;
+    tried = true;
+    const TempDir elsewhere;
+    const ProcessResult second = run_program({"train", "--resume", (dir / "a").string()}, dir / "set");
+    code = second.exit_code, text = second.err;
+  };
+  ASSERT_EQ(train("a", during).exit_code, 0);
+  EXPECT_EQ(code, 5) << text;
+  EXPECT_NE(text.find("in use by"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace diptych::testing

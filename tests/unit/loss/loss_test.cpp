@@ -1,0 +1,276 @@
+#include "diptych/loss/loss.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "diptych/core/options.h"
+#include "loss/bidirectional_triplet.h"
+#include "loss/infonce.h"
+#include "loss/instance.h"
+
+namespace diptych {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+LossRegistry registry() {
+  LossRegistry losses("loss");
+  register_losses(losses);
+  return losses;
+}
+
+using LossChoice = Choice<LossRegistry>;
+
+// A loss from its YAML text, as a configuration has it.
+std::shared_ptr<Loss> loss_of(const std::string& yaml, LossContext context = {3, 5}) {
+  const LossRegistry losses = registry();
+  LossChoice choice(losses, "");
+  Complaints complaints;
+  choice.read(parse_config(yaml, "test.yaml"), "objective.0", complaints);
+  complaints.throw_if_any();
+  return choice.make(context);
+}
+
+// What a configuration error says.
+std::string complaint(const std::string& yaml) {
+  try {
+    loss_of(yaml);
+  } catch (const UsageError& error) {
+    std::string text;
+    for (const auto& issue : error.issues()) text += to_text(issue) + "\n";
+    return text;
+  }
+  return "(accepted)";
+}
+
+LossInput toy_input() {
+  LossInput input;
+  input.x = (at::arange(12, at::kFloat) * 0.7311 + 0.2).sin().reshape({4, 3}).requires_grad_();
+  input.y = (at::arange(12, at::kFloat) * 0.7311 + 1.9).sin().reshape({4, 3}).requires_grad_();
+  input.scores = at::mm(input.x, input.y.t());
+  input.label = at::tensor({0, 1, 2, 1}, at::kLong);
+  input.image_row = at::tensor({10, 11, 12, 11}, at::kLong);
+  return input;
+}
+
+TEST(LossRegistry, HoldsTheLossesOfTheFirstIssue) {
+  EXPECT_THAT(registry().names(),
+              ElementsAre("bidirectional_triplet", "cmpc", "cmpm", "infonce", "instance", "structure_preserving"));
+}
+
+TEST(LossRegistry, EveryLossIsDocumented) {
+  const LossRegistry losses = registry();
+  for (const auto& [name, entry] : losses.entries()) {
+    EXPECT_FALSE(entry.doc.empty()) << name;
+    EXPECT_FALSE(entry.paper.empty()) << name;
+    Lister lister;
+    entry.list(entry.defaults(), lister);
+    EXPECT_FALSE(lister.rows.empty()) << name;
+    for (const Row& row : lister.rows) EXPECT_GT(row.doc.size(), 10u) << name << "." << row.path;
+  }
+}
+
+TEST(LossRegistry, DefaultsSurviveWritingAndReading) {
+  const LossRegistry losses = registry();
+  for (const auto& [name, entry] : losses.entries()) {
+    Lister before, after;
+    entry.list(entry.defaults(), before);
+    std::any options = entry.defaults();
+    Complaints complaints;
+    entry.read(parse_config(to_yaml(before.rows), name + ".yaml"), "objective.0", options, complaints);
+    EXPECT_NO_THROW(complaints.throw_if_any()) << name;
+    entry.list(options, after);
+    EXPECT_TRUE(difference(before.rows, after.rows).empty()) << name;
+  }
+}
+
+TEST(LossRegistry, EveryLossGivesAFiniteScalarAndAGradientForEveryParameter) {
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    at::manual_seed(1);
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    const LossInput input = toy_input();
+    const LossValue value = loss->forward(input);
+    EXPECT_EQ(value.total.dim(), 0) << name;
+    EXPECT_TRUE(std::isfinite(value.total.item<double>())) << name;
+    EXPECT_TRUE(value.x_to_y.defined() && value.y_to_x.defined()) << name;
+    value.total.backward();
+    EXPECT_TRUE(input.x.grad().isfinite().all().item<bool>()) << name;
+    EXPECT_GT(input.y.grad().abs().sum().item<double>(), 0) << name;
+    for (const auto& parameter : loss->named_parameters()) {
+      ASSERT_TRUE(parameter.value().grad().defined()) << name << "." << parameter.key();
+      EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << name << "." << parameter.key();
+    }
+  }
+}
+
+TEST(LossRegistry, NeedsAreTrue) {
+  // a loss that claims to need only one of the two gets only that one
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    EXPECT_TRUE(loss->needs_embeddings() || loss->needs_scores()) << name;
+    LossInput input = toy_input();
+    if (!loss->needs_embeddings()) input.x = input.y = at::Tensor();
+    if (!loss->needs_scores()) input.scores = at::Tensor();
+    EXPECT_NO_THROW(loss->forward(input)) << name;
+  }
+}
+
+TEST(LossRegistry, ALossWithoutItsInputSaysSo) {
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    LossInput input = toy_input();
+    input.x = input.y = input.scores = at::Tensor();
+    try {
+      loss->forward(input);
+      ADD_FAILURE() << name << " accepted nothing";
+    } catch (const ShapeError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(loss->needs_scores() ? "needs scores" : "needs x")) << name;
+    }
+  }
+}
+
+TEST(LossRegistry, OnlyClassifiersHaveAWeightPerClass) {
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    EXPECT_EQ(loss->classifies(), !loss->parameters().empty()) << name;
+    for (const auto& parameter : loss->named_parameters())
+      EXPECT_EQ(parameter.value().size(-1), 5) << name << "." << parameter.key();
+  }
+}
+
+TEST(LossRegistry, TwentyStepsOfDescentLowerEveryLoss) {
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    at::manual_seed(2);
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    LossInput input = toy_input();
+    std::vector<at::Tensor> moved = loss->parameters();
+    moved.insert(moved.end(), {input.x, input.y});
+    torch::optim::SGD descent(moved, torch::optim::SGDOptions(0.05));
+    std::vector<double> seen;
+    for (int i = 0; i < 20; ++i) {
+      const auto unit = [](const at::Tensor& a) { return a / a.norm(2, 1, true); };
+      input.scores = at::mm(unit(input.x), unit(input.y).t());
+      const at::Tensor total = loss->forward(input).total;
+      seen.push_back(total.item<double>());
+      descent.zero_grad();
+      total.backward();
+      descent.step();
+    }
+    EXPECT_LT(seen.back(), seen.front()) << name;
+  }
+}
+
+TEST(LossOptions, ReadEveryWord) {
+  for (const std::string yaml :
+       {"{type: cmpm, direction: p||q}", "{type: cmpm, direction: \"q||p\", target_norm: l2}",
+        "{type: cmpm, tau: 0.02, normalize_both: true, positives: diagonal}", "{type: cmpc, variant: norm_ce}",
+        "{type: cmpc, variant: ce, label_smoothing: 0.1}", "{type: cmpc, scale: 28, margin: 0.35, normalize: true}",
+        "{type: bidirectional_triplet, mining: topk_mean, k: 3, reduction: mean}",
+        "{type: bidirectional_triplet, mining: semi_hard, direction: i2t, mask_same_label: false}",
+        "{type: bidirectional_triplet, mining: random, direction: t2i}",
+        "{type: instance, shared: false, bias: false, text_weight: 0.1, dropout: 0.5}",
+        "{type: structure_preserving, top_k: 2, image_image: 0.1, normalize: false}",
+        "{type: infonce, learned: true, positives: labels, multi_positive: log_sum}",
+        "{type: infonce, multi_positive: drop_false_negatives, label_smoothing: 0.1}"})
+    EXPECT_TRUE(std::isfinite(loss_of(yaml)->forward(toy_input()).total.item<double>())) << yaml;
+}
+
+TEST(LossOptions, TopKMeanAndKBelongTogether) {
+  EXPECT_THAT(complaint("{type: bidirectional_triplet, mining: topk_mean}"),
+              HasSubstr("objective.0.k: has no value, and mining: topk_mean needs one"));
+  EXPECT_THAT(complaint("{type: bidirectional_triplet, k: 4}"), HasSubstr("only mining: topk_mean reads it"));
+}
+
+TEST(LossOptions, RefuseWhatCannotWork) {
+  EXPECT_THAT(complaint("{type: cmpm, direction: p|q}"), HasSubstr("direction"));
+  EXPECT_THAT(complaint("{type: cmpm, tau: 0}"), HasSubstr("tau"));
+  EXPECT_THAT(complaint("{type: cmpm, marginn: 0.2}"), HasSubstr("marginn"));
+  EXPECT_THAT(complaint("{type: infonce, learned: true, temperature: 0.001}"), HasSubstr("max_scale"));
+  EXPECT_THAT(complaint("{type: structure_preserving, image_to_text: 0, text_to_image: 0, text_text: 0}"),
+              HasSubstr("all four weights are 0"));
+  EXPECT_THAT(complaint("{type: cmpmm}"), HasSubstr("cmpm"));
+}
+
+TEST(BidirectionalTripletLoss, SumsDuringTheWarmUpAndTakesTheHardestAfterwards) {
+  const auto loss = loss_of("{type: bidirectional_triplet, warmup_epochs: 1.5}");
+  LossInput input = toy_input();
+  const auto expected = [&](Mining mining) {
+    return triplet_loss(input.scores, input.label, {.mining = mining}).total.item<double>();
+  };
+  ASSERT_NE(expected(Mining::sum), expected(Mining::hardest));
+  for (const auto& [epoch, mining] : {std::pair{0.0, Mining::sum}, {1.49, Mining::sum}, {1.5, Mining::hardest}}) {
+    input.epoch = epoch;
+    EXPECT_EQ(loss->forward(input).total.item<double>(), expected(mining)) << "epoch " << epoch;
+  }
+}
+
+TEST(InstanceLossModule, DropsFeaturesOnlyWhileTraining) {
+  const auto loss = loss_of("{type: instance, dropout: 0.9}");
+  const LossInput input = toy_input();
+  loss->eval();
+  const double still = loss->forward(input).total.item<double>();
+  EXPECT_EQ(loss->forward(input).total.item<double>(), still);
+  loss->train();
+  EXPECT_NE(loss->forward(input).total.item<double>(), still);
+}
+
+TEST(InstanceLossModule, ParametersFollowTheOptions) {
+  const auto names = [](const std::string& yaml) { return loss_of(yaml)->named_parameters().keys(); };
+  EXPECT_THAT(names("{type: instance}"), ElementsAre("weight", "bias"));
+  EXPECT_THAT(names("{type: instance, bias: false}"), ElementsAre("weight"));
+  EXPECT_THAT(names("{type: instance, shared: false}"),
+              ElementsAre("image_weight", "image_bias", "text_weight", "text_bias"));
+}
+
+TEST(InfoNceLossModule, StartsAtItsTemperatureAndLearnsIt) {
+  const LossInput input = toy_input();
+  const auto fixed = loss_of("{type: infonce, temperature: 0.2}");
+  const auto learned = loss_of("{type: infonce, temperature: 0.2, learned: true}");
+  const at::Tensor total = learned->forward(input).total;
+  EXPECT_NEAR(total.item<double>(), fixed->forward(input).total.item<double>(), 1e-5);
+  EXPECT_TRUE(fixed->parameters().empty());
+  total.backward();
+  EXPECT_NE(learned->named_parameters()["log_scale"].grad().item<double>(), 0);
+}
+
+TEST(InfoNceLossModule, HoldsTheScaleAtItsCapWithoutStoppingItsGradient) {
+  const auto loss = loss_of("{type: infonce, learned: true, max_scale: 20}");
+  at::Tensor log_scale = loss->named_parameters()["log_scale"];
+  {
+    at::NoGradGuard no_grad;
+    log_scale.fill_(9);
+  }
+  loss->eval();
+  loss->forward(toy_input());
+  EXPECT_FLOAT_EQ(log_scale.item<float>(), 9);
+  loss->train();
+  loss->forward(toy_input()).total.backward();
+  EXPECT_FLOAT_EQ(log_scale.item<float>(), std::log(20.F));
+  EXPECT_NE(log_scale.grad().item<double>(), 0);
+}
+
+TEST(StructurePreservingLossModule, TreatsRowsOfOneImageAsOneImage) {
+  const auto loss = loss_of("{type: structure_preserving, top_k: 1}");
+  LossInput input = toy_input();
+  input.x = input.x.detach().index_select(0, at::tensor({0, 1, 2, 1}, at::kLong));
+  const at::Tensor unique = input.x.narrow(0, 0, 3);
+  const at::Tensor of_sentence = at::tensor({0, 1, 2, 1}, at::kLong);
+  const at::Tensor expected =
+      structure_preserving_loss(unique, input.y, of_sentence, at::arange(3), at::arange(3), {.top_k = 1}).total;
+  EXPECT_NEAR(loss->forward(input).total.item<double>(), expected.item<double>(), 1e-6);
+}
+
+TEST(CmpcLossModule, RefusesAClassifierWithoutClasses) {
+  EXPECT_THROW(registry().make_default("cmpc", LossContext{3, 0}), ShapeError);
+}
+
+}  // namespace
+}  // namespace diptych

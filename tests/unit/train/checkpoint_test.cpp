@@ -1,0 +1,184 @@
+#include "diptych/train/checkpoint.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <fstream>
+
+#include "diptych/train/ema.h"
+#include "support/temp_dir.h"
+#include "support/tensor_near.h"
+
+namespace diptych {
+namespace {
+
+namespace fs = std::filesystem;
+using ::diptych::testing::TempDir;
+using ::diptych::testing::TensorNear;
+
+Checkpoint checkpoint_at(int64_t step) {
+  Checkpoint checkpoint;
+  checkpoint.model.tensors["model.w"] = torch::arange(6, at::kFloat).view({2, 3}) + static_cast<double>(step);
+  checkpoint.optimizer.tensors["step/model.w"] = torch::tensor(3.0f);
+  checkpoint.optimizer.metadata["optimizer"] = "adam";
+  checkpoint.state.step = step;
+  checkpoint.state.best = 12.5;
+  checkpoint.state.window["loss"] = {1.25, 3};
+  checkpoint.identity = Json{{"data", "abc"}};
+  return checkpoint;
+}
+
+TEST(Checkpoint, ComesBackAsItWasSaved) {
+  const TempDir dir;
+  save_checkpoint(dir.path(), checkpoint_at(7));
+  const Checkpoint read = load_checkpoint(dir / "step-00000007");
+  EXPECT_TRUE(read.model.tensors.at("model.w").equal(checkpoint_at(7).model.tensors.at("model.w")));
+  EXPECT_EQ(read.state.to_json(), checkpoint_at(7).state.to_json());
+  EXPECT_EQ(read.identity.at("data"), "abc");
+  EXPECT_EQ(pointed_at(dir.path(), "latest"), "step-00000007");
+}
+
+TEST(Checkpoint, EveryFlippedByteIsNoticed) {
+  const TempDir dir;
+  save_checkpoint(dir.path(), checkpoint_at(1));
+  const fs::path folder = dir / "step-00000001";
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto size = fs::file_size(entry.path());
+    for (uint64_t at = 0; at < size; at += std::max<uint64_t>(1, size / 7)) {
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekg(static_cast<std::streamoff>(at));
+      const char byte = static_cast<char>(file.get());
+      file.seekp(static_cast<std::streamoff>(at)), file.put(static_cast<char>(byte ^ 1)), file.flush();
+      EXPECT_THROW(load_checkpoint(folder), CheckpointError) << entry.path() << " at " << at;
+      file.seekp(static_cast<std::streamoff>(at)), file.put(byte), file.flush();
+    }
+  }
+  EXPECT_NO_THROW(load_checkpoint(folder));
+}
+
+TEST(Checkpoint, TheNewestIntactOneIsFound) {
+  const TempDir dir;
+  for (const int64_t step : {1, 2, 30}) save_checkpoint(dir / "checkpoints", checkpoint_at(step));
+  EXPECT_EQ(newest_checkpoint(dir.path())->second.state.step, 30);
+  fs::resize_file(dir / "checkpoints/step-00000030/state.json", 3);
+  EXPECT_EQ(newest_checkpoint(dir.path())->second.state.step, 2);
+  for (const char* name : {"step-00000001", "step-00000002"}) fs::remove(dir / "checkpoints" / name / "MANIFEST.json");
+  EXPECT_THROW(newest_checkpoint(dir.path()), CheckpointError);
+}
+
+TEST(Checkpoint, WithoutAnyThereIsNothingToResume) {
+  const TempDir dir;
+  EXPECT_FALSE(newest_checkpoint(dir.path()));
+  EXPECT_THROW(find_checkpoint(dir.path(), "best"), CheckpointError);
+}
+
+TEST(Checkpoint, PruningKeepsTheNewestAndTheBest) {
+  const TempDir dir;
+  for (const int64_t step : {1, 2, 3, 4}) save_checkpoint(dir.path(), checkpoint_at(step));
+  point_to(dir.path(), "best", checkpoint_name(2));
+  prune_checkpoints(dir.path(), 1);
+  EXPECT_EQ(list_checkpoints(dir.path()), (std::vector<std::string>{"step-00000002", "step-00000004"}));
+}
+
+TEST(Checkpoint, PointersToNothingAreIgnored) {
+  const TempDir dir;
+  save_checkpoint(dir.path(), checkpoint_at(1));
+  for (const char* text : {"", "step-9", "../../etc", "garbage\n"}) {
+    dir.write("best", text);
+    EXPECT_FALSE(pointed_at(dir.path(), "best")) << text;
+  }
+}
+
+TEST(Checkpoint, NamesListWhatExists) {
+  const TempDir dir;
+  save_checkpoint(dir / "checkpoints", checkpoint_at(5));
+  try {
+    find_checkpoint(dir.path(), "step-99");
+    FAIL();
+  } catch (const CheckpointError& error) {
+    EXPECT_NE(std::string(error.what()).find("step-00000005"), std::string::npos);
+  }
+}
+
+class Net : public torch::nn::Module {
+ public:
+  explicit Net(int64_t width) : fc(register_module("fc", torch::nn::Linear(3, width))), bn(register_module("bn", torch::nn::BatchNorm1d(width))) {}
+  torch::nn::Linear fc;
+  torch::nn::BatchNorm1d bn;
+};
+
+TEST(RestoreModule, CopiesParametersAndBuffers) {
+  Net a(4), b(4);
+  a.bn->running_mean.fill_(3);
+  restore_module(b, module_state(a), "test");
+  EXPECT_TRUE(b.fc->weight.equal(a.fc->weight));
+  EXPECT_TRUE(b.bn->running_mean.equal(a.bn->running_mean));
+}
+
+TEST(RestoreModule, RefusesAnotherWidthDtypeOrNameAndChangesNothing) {
+  Net narrow(4), wide(5);
+  const at::Tensor before = narrow.fc->weight.detach().clone();
+  EXPECT_THROW(restore_module(narrow, module_state(wide), "test"), CheckpointError);
+  auto state = module_state(Net(4));
+  state["fc.weight"] = state["fc.weight"].to(at::kDouble);
+  EXPECT_THROW(restore_module(narrow, state, "test"), CheckpointError);
+  state = module_state(Net(4));
+  state.erase("bn.bias");
+  EXPECT_THROW(restore_module(narrow, state, "test"), CheckpointError);
+  state = module_state(Net(4));
+  state["extra"] = torch::ones({1});
+  EXPECT_THROW(restore_module(narrow, state, "test"), CheckpointError);
+  EXPECT_TRUE(before.equal(narrow.fc->weight));
+}
+
+TEST(Ema, FollowsTheRecurrenceAndPutsTheWeightsBack) {
+  Net net(2);
+  EmaOptions options;
+  options.decay = 0.75, options.warmup = false, options.match = {"fc"};
+  const at::Tensor start = net.fc->weight.detach().clone();
+  Ema ema(net, options);
+  {
+    at::NoGradGuard no_grad;
+    net.fc->weight.add_(1);
+  }
+  ema.update();
+  const at::Tensor now = net.fc->weight.detach().clone();
+  {
+    const Ema::Scope scope(ema);
+    EXPECT_THAT(net.fc->weight, TensorNear(0.75 * start + 0.25 * now));
+  }
+  EXPECT_TRUE(net.fc->weight.equal(now));
+}
+
+TEST(Ema, WarmUpStartsWithASmallDecay) {
+  Net net(2);
+  EmaOptions options;
+  options.decay = 0.999, options.match = {"fc.bias"};
+  const at::Tensor start = net.fc->bias.detach().clone();
+  Ema ema(net, options);
+  {
+    at::NoGradGuard no_grad;
+    net.fc->bias.add_(11);
+  }
+  ema.update();  // decay (1 + 1) / (10 + 1)
+  ema.apply();
+  EXPECT_THAT(net.fc->bias, TensorNear(start + 9));
+}
+
+TEST(Ema, StateComesBack) {
+  Net net(2);
+  EmaOptions options;
+  options.decay = 0.9, options.match = {"fc", "bn"};
+  Ema a(net, options);
+  {
+    at::NoGradGuard no_grad;
+    net.fc->weight.mul_(2), net.bn->running_var.mul_(3);
+  }
+  a.update();
+  Ema b(net, options);
+  b.restore(a.state());
+  for (const auto& [name, tensor] : a.state()) EXPECT_TRUE(tensor.equal(b.state().at(name))) << name;
+}
+
+}  // namespace
+}  // namespace diptych
