@@ -1,6 +1,7 @@
 #include "diptych/core/text.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -63,15 +64,14 @@ std::string number_text(int64_t value) { return std::to_string(value); }
 std::string escape_for_log(std::string_view text, size_t limit) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
-    if (out.size() >= limit) return out + "...";
     uint32_t point = 0;
     const size_t length = decode_utf8(text, i, point);
-    if (length == 0) out += "\\x" + hex(static_cast<unsigned char>(text[i++]), 2);
-    else {
-      if (!is_unsafe(point)) out += text.substr(i, length);
-      else out += point < 0x100 ? "\\x" + hex(point, 2) : "\\u{" + hex(point, 4) + "}";
-      i += length;
-    }
+    std::string piece(text.substr(i, std::max<size_t>(length, 1)));
+    if (length == 0) piece = "\\x" + hex(static_cast<unsigned char>(text[i]), 2);
+    else if (is_unsafe(point)) piece = point < 0x100 ? "\\x" + hex(point, 2) : "\\u{" + hex(point, 4) + "}";
+    if (out.size() + piece.size() > limit) return out + "...";
+    out += piece;
+    i += std::max<size_t>(length, 1);
   }
   return out;
 }
@@ -116,7 +116,7 @@ std::optional<int64_t> parse_integer(std::string_view text) {
 }
 
 std::optional<double> parse_number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty() || !std::isfinite(value)) return {};
@@ -160,26 +160,31 @@ bool glob_match(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 std::string bytes_text(double bytes) {
-  const char* units[] = {"B", "kB", "MB", "GB", "TB"};
-  int unit = 0;
-  while (bytes >= 1000 && unit < 4) bytes /= 1000, ++unit;
-  char text[32];
-  std::snprintf(text, sizeof text, unit >= 3 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
-  return text;
+  const std::array units = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 999.5 && unit + 1 < units.size()) bytes /= 1000, ++unit;
+  char text[400];  // to_chars knows no locale; fixed notation of the largest double has 309 digits
+  const auto end = std::to_chars(text, text + sizeof text, bytes, std::chars_format::fixed, unit >= 3 ? 1 : 0).ptr;
+  return concat(std::string_view(text, static_cast<size_t>(end - text)), " ", units[unit]);
 }
 std::string duration_text(double seconds) {
-  const auto total = static_cast<int64_t>(std::max(0.0, std::min(seconds, 1e9)) + 0.5);
-  char text[40];
-  std::snprintf(text, sizeof text, "%lld:%02d:%02d", static_cast<long long>(total / 3600), static_cast<int>(total / 60 % 60), static_cast<int>(total % 60));
-  return text;
+  const auto total = static_cast<int64_t>(std::isnan(seconds) ? 0 : std::clamp(seconds, 0.0, 1e9) + 0.5);
+  const auto two_digits = [](int64_t n) { return concat(n < 10 ? "0" : "", n); };
+  return concat(total / 3600, ":", two_digits(total / 60 % 60), ":", two_digits(total % 60));
 }
 
 std::vector<std::string> suggestions(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string wanted = folded(word);
+  const std::string wanted = folded(word.substr(0, 200));
+  if (wanted.empty()) return {};
   const size_t limit = std::max<size_t>(1, wanted.size() / 3);
   std::vector<std::pair<size_t, std::string>> near;
-  for (const std::string& candidate : candidates)
-    if (const size_t distance = edit_distance(wanted, folded(candidate)); distance <= limit) near.emplace_back(distance, candidate);
+  for (const std::string& candidate : candidates) {
+    const std::string name = folded(candidate);
+    if (name.size() > wanted.size() + limit + 200) continue;
+    const size_t distance = edit_distance(wanted, name);
+    if (distance <= limit) near.emplace_back(distance, candidate);
+    else if (name.ends_with("." + wanted)) near.emplace_back(limit + 1, candidate);  // "lr" finds "optim.lr"
+  }
   std::ranges::stable_sort(near, {}, &std::pair<size_t, std::string>::first);
   std::vector<std::string> out;
   for (const auto& [distance, candidate] : near)

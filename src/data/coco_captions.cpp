@@ -113,13 +113,13 @@ class FileReader {
 
 std::vector<std::filesystem::path> CocoCaptionsReader::needed_files() const {
   std::vector<std::filesystem::path> files;
-  for (const std::string* file : {&options_.train, &options_.val, &options_.test, &options_.split_file})
+  for (const std::string* file : {&options_.annotations, &options_.val_annotations, &options_.test_annotations, &options_.split_file})
     if (!file->empty()) files.push_back(options_.below_root(*file));
   return files;
 }
 
 Corpus CocoCaptionsReader::read() const {
-  Corpus corpus = begin_corpus(options_, options_.below_root(options_.train) );
+  Corpus corpus = begin_corpus(options_, options_.below_root(options_.annotations));
   if (options_.name.empty()) corpus.name = "coco";
   coco::SplitOf split_of;
   if (!options_.split_file.empty()) split_of = coco::read_split_file(options_.below_root(options_.split_file));
@@ -127,13 +127,13 @@ Corpus CocoCaptionsReader::read() const {
   ImageFinder finder(corpus.image_root);
   coco::FileReader reader(corpus, options_.split_file.empty() ? nullptr : &split_of, finder);
   const std::pair<const std::string*, Split> files[] = {
-      {&options_.train, Split::train}, {&options_.val, Split::val}, {&options_.test, Split::test}};
+      {&options_.annotations, Split::train}, {&options_.val_annotations, Split::val}, {&options_.test_annotations, Split::test}};
   for (const auto& [file, split] : files)
     if (!file->empty()) reader.read(options_.below_root(*file), split);
 
   if (reader.left_out() > 0)
     corpus.notes.push_back(concat(reader.left_out(), " images are not in ", options_.split_file, " and were left out"));
-  if (options_.split_file.empty() && options_.train.find("captions_train2014") != std::string::npos)
+  if (options_.split_file.empty() && options_.annotations.find("captions_train2014") != std::string::npos)
     note_published_counts(corpus, "coco2014");
   end_corpus(corpus, options_);
   return corpus;

@@ -4,15 +4,16 @@
 namespace diptych {
 
 struct CocoCaptionsOptions : ReaderOptions {
-  std::string train = "annotations/captions_train2014.json";
-  std::string val = "annotations/captions_val2014.json";
-  std::string test;
+  std::string annotations = "annotations/captions_train2014.json";
+  std::string val_annotations;
+  std::string test_annotations;
   std::string split_file;
   static void visit(auto& self, auto& field) {
     visit_common(self, field);
-    field("train", self.train, "JSON file of the training images below root; empty: none");
-    field("val", self.val, "JSON file of the validation images below root; empty: none");
-    field("test", self.test, "JSON file of the test images below root; empty: none");
+    field("annotations", self.annotations, "JSON file of the training images below root; empty: none");
+    field("val_annotations", self.val_annotations,
+          "JSON file of the validation images, such as annotations/captions_val2014.json; empty: none");
+    field("test_annotations", self.test_annotations, "JSON file of the test images; empty: none");
     field("split_file", self.split_file,
           "text file below root that splits anew: lines 'FILE_NAME SPLIT' or 'IMAGE_ID SPLIT'; images it does not name are left out");
   }

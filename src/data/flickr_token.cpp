@@ -84,7 +84,7 @@ std::string name_of_file(const std::string& file) {
 
 std::vector<std::filesystem::path> FlickrTokenReader::needed_files() const {
   std::vector<std::filesystem::path> files;
-  for (const std::string* file : {&options_.annotations, &options_.train, &options_.val, &options_.test})
+  for (const std::string* file : {&options_.annotations, &options_.train_list, &options_.val_list, &options_.test_list})
     if (!file->empty()) files.push_back(options_.below_root(*file));
   return files;
 }
@@ -105,7 +105,7 @@ Corpus FlickrTokenReader::read() const {
   const flickr::NameIndex index(images);
   flickr::Lists lists;
   const std::pair<const std::string*, Split> files[] = {
-      {&options_.train, Split::train}, {&options_.val, Split::val}, {&options_.test, Split::test}};
+      {&options_.train_list, Split::train}, {&options_.val_list, Split::val}, {&options_.test_list, Split::test}};
   for (const auto& [file, split] : files)
     if (!file->empty()) flickr::read_list(options_.below_root(*file), split, images, index, lists);
 

@@ -5,15 +5,15 @@ namespace diptych {
 
 struct FlickrTokenOptions : ReaderOptions {
   std::string annotations = "Flickr8k.token.txt";
-  std::string train = "Flickr_8k.trainImages.txt";
-  std::string val = "Flickr_8k.devImages.txt";
-  std::string test = "Flickr_8k.testImages.txt";
+  std::string train_list = "Flickr_8k.trainImages.txt";
+  std::string val_list = "Flickr_8k.devImages.txt";
+  std::string test_list = "Flickr_8k.testImages.txt";
   static void visit(auto& self, auto& field) {
     visit_common(self, field);
     field("annotations", self.annotations, "text file below root with lines NAME.jpg#k<TAB>caption");
-    field("train", self.train, "list of the training images below root, one name a line, with or without .jpg; empty: none");
-    field("val", self.val, "list of the validation images; empty: none");
-    field("test", self.test, "list of the test images; empty: none");
+    field("train_list", self.train_list, "list of the training images below root, one name a line, with or without .jpg; empty: none");
+    field("val_list", self.val_list, "list of the validation images; empty: none");
+    field("test_list", self.test_list, "list of the test images; empty: none");
   }
 };
 

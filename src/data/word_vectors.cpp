@@ -57,7 +57,8 @@ class Reader {
 
   WordVectors read() {
     read_first_line();
-    while (next_line()) add_line();
+    while (next_line())
+      if (!line_.empty()) add_line();
     if (file_.bad()) fail("reading stopped with an error");
     if (announced_ > 0 && announced_ != vectors_read_)
       fail(concat("the header announces ", announced_, " vectors; the file holds ", vectors_read_), "the file is cut off");

@@ -70,8 +70,11 @@ class BiLstm : public TextEncoder {
       field("learned_initial_state", self.learned_initial_state, "the states before the first word are parameters");
       field("forget_bias", self.forget_bias, "added to the initial bias of the forget gates (CMPM: 1)",
             {.lo = -10, .hi = 10});
-      field("word_init", self.word_init, "what pretrained vectors do not fill: U(-0.1, 0.1), Xavier uniform, or N(0, 0.1)");
-      field("vector_scale", self.vector_scale, "factor on pretrained word vectors; narrower ones fill the first of word_dim columns", {.lo = 0, .hi = 100});
+      field("word_init", self.word_init,
+            "what pretrained vectors do not fill: U(-0.1, 0.1), Xavier uniform, or N(0, 0.1)");
+      field("vector_scale", self.vector_scale,
+            "factor on pretrained word vectors; narrower ones fill the first of word_dim columns",
+            {.lo = 0, .hi = 100});
     }
   };
   /// throws UsageError if the word vectors are wider than word_dim, ShapeError if their rows are not the vocabulary's.

@@ -74,6 +74,13 @@ std::string shape_text(at::IntArrayRef shape, const std::string& dtype) {
   return concat("[", join(sizes, ","), "] ", dtype);
 }
 
+// Exporters write the batch counter of BatchNorm as [] or as [1].
+bool is_counter(const std::string& name) { return name.ends_with("num_batches_tracked"); }
+bool fits(const std::string& name, const TensorInfo& info, const at::Tensor& tensor) {
+  if (info.dtype != dtype_text(tensor.scalar_type())) return false;
+  return tensor.sizes() == info.shape || (is_counter(name) && info.shape == std::vector<int64_t>{1});
+}
+
 bool is_classifier(const std::string& name) { return name.starts_with("classifier.") || name.starts_with("fc."); }
 
 WeightReport compare(const Tensors& model, const TensorFileInfo& file,
@@ -82,16 +89,15 @@ WeightReport compare(const Tensors& model, const TensorFileInfo& file,
   for (const auto& [name, tensor] : model) {
     const auto found = names.find(name);
     if (found == names.end()) {
-      if (!name.ends_with("num_batches_tracked")) report.missing.push_back(name);
+      if (!is_counter(name)) report.missing.push_back(name);
       continue;
     }
     const TensorInfo& info = file.tensors.at(found->second);
-    const std::string in_file = shape_text(info.shape, info.dtype);
-    const std::string in_model = shape_text(tensor.sizes(), dtype_text(tensor.scalar_type()));
-    if (in_file == in_model)
+    if (fits(name, info, tensor))
       report.matched.push_back(name);
     else
-      report.mismatched.push_back(concat(name, ": file ", in_file, ", model ", in_model));
+      report.mismatched.push_back(concat(name, ": file ", shape_text(info.shape, info.dtype), ", model ",
+                                         shape_text(tensor.sizes(), dtype_text(tensor.scalar_type()))));
   }
   for (const auto& [name, original] : names)
     if (!model.contains(name)) (is_classifier(name) ? report.leftover : report.unexpected).push_back(name);
@@ -169,7 +175,7 @@ WeightReport load_weights(torch::nn::Module& module, const std::filesystem::path
   for (const auto& name : report.matched) chosen[name] = content.tensors.at(names.at(name));
   require_finite(chosen, where);
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : chosen) model.at(name).copy_(tensor);
+  for (const auto& [name, tensor] : chosen) model.at(name).copy_(tensor.view(model.at(name).sizes()));
   return report;
 }
 

@@ -25,6 +25,7 @@ struct ConfigNode {
   std::vector<ConfigNode> items;  // list
   std::vector<Entry> entries;     // map, in the order written
   Origin origin;
+  bool appended = false;          // list that a `+key=value` made: one element, or the new key of an open map
   std::string replaced;  // for `config show --origin`: "0.0002, configs/base/a.yaml:7:7" when an override replaced it
 
   bool is_map() const { return kind == Kind::map; }

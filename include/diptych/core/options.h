@@ -82,7 +82,8 @@ class Complaints {
   std::vector<std::pair<Origin, Issue>> found_;
 };
 
-/// One line of a listing: a section (`is_section`) or a key with its value as YAML text.
+/// One line of a listing: a section (`is_section`; its value is "" or, with nothing below it, "[]" or "{}") or a key with
+/// its value as YAML text.
 struct Row {
   std::string path, key, value, doc, type, range;
   int depth = 0;
@@ -164,6 +165,7 @@ class Lister {
   template <class T>
   void operator()(const char* key, const T& value, const char* doc, Field field = {}) {
     if constexpr (OptionStruct<T> || CustomField<T>) {
+      const size_t section = rows.size();
       open_section(key, doc, field);
       const std::string outer = std::exchange(prefix, prefix + key + ".");
       ++depth;
@@ -171,6 +173,7 @@ class Lister {
       else T::visit(value, *this);
       --depth;
       prefix = outer;
+      if (rows.size() == section + 1) rows[section].value = CustomField<T> ? "[]" : "{}";  // an empty list, no options
     } else {
       add(key, detail::value_text(value), doc, detail::type_text<T>(), field);
     }
@@ -205,7 +208,11 @@ class Reader {
     if (!node_.is_map() && !node_.is_null()) return detail::complain_kind(node_, path_, "a map of options", complaints_);
     const size_t before = complaints_.size();
     O::visit(options, *this);
-    complain_unknown();
+    if (has_unknown()) {
+      Lister below;
+      O::visit(options, below);
+      complain_unknown(below.rows);
+    }
     if constexpr (requires { options.validate(path_, node_.origin, complaints_); })
       if (complaints_.size() == before) options.validate(path_, node_.origin, complaints_);
   }
@@ -232,10 +239,12 @@ class Reader {
     } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
       if (!node.is_map()) return detail::complain_kind(node, path, "a map of text", complaints_);
       value.clear();
-      for (const auto& entry : node.entries) take(entry.value, path + "." + entry.key, field, value[entry.key]);
+      for (const auto& [key, origin, each] : node.entries)
+        take(each.appended ? each.items.front() : each, path + "." + key, field, value[key]);
     } else detail::convert(node, path, field, value, complaints_);
   }
-  void complain_unknown();
+  bool has_unknown() const;
+  void complain_unknown(const std::vector<Row>& below);  // rows with paths relative to this map, for suggestions
   std::string hint_required(const char* key) const;
 
   const ConfigNode& node_;

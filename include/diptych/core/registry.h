@@ -58,7 +58,7 @@ class Registry {
     for (const auto& [name, entry] : entries_) out.push_back(name);
     return out;
   }
-  /// A component with its default options, or from a YAML text such as "{type: x, margin: 0.3}": for tests and tools.
+  /// A component with its default options, for tests and tools. throws UsageError for an unknown name.
   Made make_default(const std::string& name, Args... args) const {
     const Entry* entry = find(name);
     if (!entry) throw UsageError("", kind_ + ": no " + kind_ + " called '" + name + "'", did_you_mean(name, names()));

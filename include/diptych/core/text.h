@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <locale>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -44,7 +45,7 @@ std::string bytes_text(double bytes);
 std::string duration_text(double seconds);
 
 /// At most three of `candidates` near to `word`: Damerau-Levenshtein, case-insensitive, - equal to _, distance at most
-/// max(1, length / 3); nearest first.
+/// max(1, length / 3); nearest first. Then those whose last dotted part is the word: "lr" finds "optim.lr".
 std::vector<std::string> suggestions(std::string_view word, const std::vector<std::string>& candidates);
 /// "did you mean: a, b" or, without a near name, "known: ..." (all of them when there are at most 20).
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
@@ -60,6 +61,7 @@ void append(std::string& out, const T& part) {
   else if constexpr (std::is_convertible_v<const T&, std::string_view>) out += std::string_view(part);
   else {
     std::ostringstream stream;  // tensors' sizes, paths
+    stream.imbue(std::locale::classic());
     stream << part;
     out += stream.str();
   }

@@ -43,9 +43,9 @@ class JointModel : public torch::nn::Module {
 bool name_matches(const std::string& pattern, const std::string& name);
 
 /// Freezes what any pattern matches: requires_grad off, and modules whose parameters are all frozen (modules without
-/// parameters: whose buffers are) stay in eval mode, so that BatchNorm statistics do not move. BatchNorms that `statistics` matches train their scale and shift but keep their
-/// statistics. Everything else becomes
-/// trainable. Keep the object while training: call apply_modes() after every train().
+/// parameters: whose buffers are) stay in eval mode, so that BatchNorm statistics do not move. Everything else becomes
+/// trainable. BatchNorms that `statistics` matches train their scale and shift but keep their statistics.
+/// Keep the object while training: call apply_modes() after every train().
 class Freezer {
  public:
   /// `root` is named `prefix` ("model") in patterns. throws UsageError for a pattern that matches nothing.

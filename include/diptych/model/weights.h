@@ -18,9 +18,9 @@ struct WeightReport {
   std::string full() const;   // brief() and a table of the first 20 names of each kind but matched
 };
 
-/// Compares names, dtypes and shapes; `num_batches_tracked` may be absent; the prefixes module., _orig_mod., backbone.
-/// and visual.trunk. are stripped from the file's names. Reads the file's header only. throws CheckpointError if the
-/// file cannot be read or two of its names become one without their prefixes.
+/// Compares names, dtypes and shapes; `num_batches_tracked` may be absent or [1]; the prefixes module., _orig_mod.,
+/// backbone. and visual.trunk. are stripped from the file's names. Reads the file's header only. throws CheckpointError
+/// if the file cannot be read or two of its names become one without their prefixes.
 WeightReport match_weights(const torch::nn::Module& module, const std::filesystem::path& file);
 
 /// Copies matching tensors, all or nothing. throws CheckpointError, with the report, when less than 90 % of the

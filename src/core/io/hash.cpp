@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/io/posix.h"
+#include "core/io/sha256_blocks.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -35,7 +36,9 @@ uint32_t big_endian(const uint8_t* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
 }
 
-void sha256_blocks(uint32_t* state, const uint8_t* bytes, size_t blocks) {
+}  // namespace
+
+void sha256_blocks_portable(uint32_t* state, const uint8_t* bytes, size_t blocks) {
   for (; blocks > 0; --blocks, bytes += 64) {
     uint32_t w[64];
     for (int t = 0; t < 16; ++t) w[t] = big_endian(bytes + 4 * t);
@@ -57,6 +60,8 @@ void sha256_blocks(uint32_t* state, const uint8_t* bytes, size_t blocks) {
     for (int i = 0; i < 8; ++i) state[i] += out[i];
   }
 }
+
+namespace {
 
 #if defined(__x86_64__)
 bool has_sha_instructions() {
@@ -100,7 +105,7 @@ void compress(uint32_t* state, const uint8_t* bytes, size_t blocks) {
   static const bool fast = has_sha_instructions();
   if (fast) return sha256_blocks_x86(state, bytes, blocks);
 #endif
-  sha256_blocks(state, bytes, blocks);
+  sha256_blocks_portable(state, bytes, blocks);
 }
 
 std::string hex_text(const uint8_t* bytes, size_t size) {

@@ -1,5 +1,6 @@
 #include "diptych/core/io/json.h"
 
+#include <algorithm>
 #include <iterator>
 #include <unordered_set>
 
@@ -94,11 +95,13 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   bool end_object() override { return close(); }
   bool start_array(size_t) override { return open(Json::array()); }
   bool end_array() override { return close(); }
-  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& exception) override {
+  bool parse_error(size_t characters_read, const std::string&, const nlohmann::detail::exception& exception) override {
     error = exception.what();
+    error_at = characters_read > 0 ? characters_read - 1 : 0;
     return false;
   }
   std::string error;
+  size_t error_at = 0;
 
  private:
   struct Container {
@@ -225,7 +228,7 @@ Json parse_json(std::string_view text, const std::string& name, ErrorClass error
       Json::sax_parse(JsonCharacters(begin, &document), JsonCharacters(text.data() + text.size(), &document), &builder);
   if (complete) return std::move(builder.result);
   const std::string format = format_of_text(text.substr(start));
-  const size_t at = document.offset() > start ? document.offset() - 1 : start;
+  const size_t at = std::min(start + builder.error_at, text.size());
   document.fail(at, concat("expected JSON", format.empty() ? "" : "; this looks like ", format, ": ",
                            plain_reason(builder.error), " (byte offset ", at, ")"));
 }

@@ -112,18 +112,44 @@ void check_png_chunks(std::string_view bytes) {
     if (length > bytes.size() - at - 12)
       throw BadImage(concat("truncated PNG: the file ends inside its chunk ", escape_for_log(type)), kFetchAgain);
     if (crc32_of(bytes.substr(at + 4, length + 4)) != big32(bytes, at + 8 + length))
-      throw BadImage(concat("damaged PNG: wrong checksum of chunk ", escape_for_log(type), " at byte ", at), kFetchAgain);
+      throw BadImage(concat("damaged PNG: wrong checksum of chunk ", escape_for_log(type), " at byte ", at),
+                     kFetchAgain);
     if (type == "IEND") return;
     at += length + 12;
   }
   throw BadImage("truncated PNG: the file ends before its chunk IEND", kFetchAgain);
 }
 
+std::optional<PalettePng> take_palette(std::string_view bytes) {
+  constexpr size_t kBits = 24, kColourType = 25, kAfterHeader = 33;
+  if (bytes[kColourType] != 3) return std::nullopt;
+  const uint32_t bits = byte_at(bytes, kBits);
+  if (bits != 1 && bits != 2 && bits != 4 && bits != 8)
+    throw BadImage(concat("damaged PNG: a palette with ", bits, " bits"), kFetchAgain);
+  PalettePng png{std::string(bytes.substr(0, kAfterHeader)), 255 / ((1u << bits) - 1), {}, {}};
+  png.indices[kColourType] = 0;  // grey
+  const uint32_t crc = crc32_of(std::string_view(png.indices).substr(12, 17));
+  for (size_t i = 0; i < 4; ++i) png.indices[29 + i] = static_cast<char>(crc >> (24 - 8 * i));
+  for (size_t at = kAfterHeader;;) {
+    const uint32_t length = big32(bytes, at);
+    const std::string_view type = bytes.substr(at + 4, 4), data = bytes.substr(at + 8, length);
+    if (type == "PLTE") png.colours = data;
+    if (type == "tRNS") png.alpha = data;
+    if (type == "IDAT" || type == "IEND") png.indices += bytes.substr(at, size_t{length} + 12);
+    if (type == "IEND") break;
+    at += size_t{length} + 12;
+  }
+  if (png.colours.empty() || png.colours.size() % 3 != 0 || png.colours.size() > 768)
+    throw BadImage(concat("damaged PNG: a palette of ", png.colours.size(), " bytes"), kFetchAgain);
+  return png;
+}
+
 Size webp_size(std::string_view bytes) {
   if (bytes.size() < 30) throw BadImage("truncated WebP: no complete header", kFetchAgain);
   if (little32(bytes, 4) > bytes.size() - 8)
-    throw BadImage(concat("truncated WebP: ", bytes.size(), " bytes, its header says ", uint64_t{little32(bytes, 4)} + 8),
-                   kFetchAgain);
+    throw BadImage(
+        concat("truncated WebP: ", bytes.size(), " bytes, its header says ", uint64_t{little32(bytes, 4)} + 8),
+        kFetchAgain);
   const std::string_view kind = bytes.substr(12, 4);
   if (kind == "VP8X") return {little24(bytes, 24) + 1, little24(bytes, 27) + 1};
   if (kind == "VP8L") {
@@ -138,9 +164,9 @@ void check_size(Size size, double max_megapixels) {
   const double pixels = static_cast<double>(size.width) * static_cast<double>(size.height);
   if (pixels < 1) throw BadImage(concat(size.width, " x ", size.height, " pixels: the image is empty"), kFetchAgain);
   if (pixels > max_megapixels * 1e6)
-    throw BadImage(concat(size.width, " x ", size.height, " pixels: more than the limit of ", max_megapixels,
-                          " megapixels"),
-                   "shrink the image, or raise data.image.max_megapixels");
+    throw BadImage(
+        concat(size.width, " x ", size.height, " pixels: more than the limit of ", max_megapixels, " megapixels"),
+        "shrink the image, or raise data.image.max_megapixels");
 }
 
 }  // namespace diptych::image

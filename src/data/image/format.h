@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -27,6 +28,16 @@ Format recognise(std::string_view bytes);
 Size png_size(std::string_view bytes);
 /// Every chunk complete with a right checksum, up to IEND. throws BadImage naming the chunk.
 void check_png_chunks(std::string_view bytes);
+
+/// A PNG with a palette, taken apart. libpng shows an index past the palette as black; we want to see it.
+struct PalettePng {
+  std::string indices;       // the same picture as a grey PNG: a decoder gives step * index
+  uint32_t step;             // 1, 17, 85, 255 for 8, 4, 2, 1 bits
+  std::string_view colours;  // RGB triples
+  std::string_view alpha;    // of the first entries; 255 for the others
+};
+/// Nothing unless the checked PNG has a palette. throws BadImage if the PLTE chunk is missing or of a wrong length.
+std::optional<PalettePng> take_palette(std::string_view bytes);
 
 /// Canvas size from the VP8, VP8L or VP8X header. throws BadImage, also if the file is shorter than its RIFF size.
 Size webp_size(std::string_view bytes);

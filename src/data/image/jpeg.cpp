@@ -49,6 +49,7 @@ struct JpegReader::State {
   JpegErrors errors{};
   jpeg_progress_mgr progress{};
   std::vector<uint8_t> cmyk;  // one row
+  int orientation = 1;
 
   State() {
     jpeg.err = jpeg_std_error(&errors.base);
@@ -57,6 +58,16 @@ struct JpegReader::State {
     progress.progress_monitor = on_jpeg_progress;
   }
   ~State() { jpeg_destroy_decompress(&jpeg); }
+
+  // Decoding frees the markers, so this comes before it.
+  void find_orientation() {
+    for (auto* marker = jpeg.marker_list; marker; marker = marker->next) {
+      const std::string_view payload(reinterpret_cast<const char*>(marker->data), marker->data_length);
+      if (!payload.starts_with("Exif")) continue;
+      orientation = exif_orientation(payload);
+      return;
+    }
+  }
 
   // libjpeg leaves the next two by longjmp: they hold nothing that has a destructor.
   bool read_header(std::string_view bytes) {
@@ -103,24 +114,20 @@ struct JpegReader::State {
       throw BadImage(concat(jpeg.image_width, " x ", jpeg.image_height, " pixels: the image is empty"));
     if (errors.base.num_warnings > 0)
       throw BadImage(concat("truncated or damaged JPEG: ", cause), "fetch the file again");
-    throw BadImage(concat("JPEG that cannot be decoded: ", cause), "fetch the file again, or write it anew as baseline JPEG");
+    throw BadImage(concat("JPEG that cannot be decoded: ", cause),
+                   "fetch the file again, or write it anew as baseline JPEG");
   }
 };
 
 JpegReader::JpegReader(std::string_view bytes) : state_(std::make_unique<State>()) {
   if (!state_->read_header(bytes)) state_->fail();
+  state_->find_orientation();
 }
 JpegReader::~JpegReader() = default;
 
 Size JpegReader::size() const { return {state_->jpeg.image_width, state_->jpeg.image_height}; }
 
-int JpegReader::orientation() const {
-  for (auto* marker = state_->jpeg.marker_list; marker; marker = marker->next) {
-    const std::string_view payload(reinterpret_cast<const char*>(marker->data), marker->data_length);
-    if (payload.starts_with("Exif")) return exif_orientation(payload);
-  }
-  return 1;
-}
+int JpegReader::orientation() const { return state_->orientation; }
 
 void JpegReader::decode(uint8_t* rgb) {
   jpeg_decompress_struct& jpeg = state_->jpeg;

@@ -42,8 +42,10 @@ Affine affine_of(Normalise preset) {
 }
 void apply_affine_best(const uint8_t* in, size_t count, const Affine& affine, float* out) {
   static const bool avx2 = __builtin_cpu_supports("avx2");
-  if (avx2) apply_affine_avx2(in, count, affine, out);
-  else apply_affine(in, count, affine, out);
+  if (avx2)
+    apply_affine_avx2(in, count, affine, out);
+  else
+    apply_affine(in, count, affine, out);
 }
 #else
 void apply_affine_best(const uint8_t* in, size_t count, const Affine& affine, float* out) {

@@ -29,6 +29,18 @@ void convert_row(const T* in, int channels, int width, uint8_t* out) {
   }
 }
 
+/// The colours of one row of a palette PNG, given step * index.
+void look_up_row(const uint8_t* in, const PalettePng& png, int width, uint8_t* out) {
+  for (int x = 0; x < width; ++x, out += 3) {
+    const size_t index = in[x] / png.step;
+    if (3 * index >= png.colours.size())
+      throw BadImage(concat("damaged PNG: a pixel has palette entry ", index, " of ", png.colours.size() / 3),
+                     "write the image anew");
+    const uint32_t alpha = index < png.alpha.size() ? static_cast<uint8_t>(png.alpha[index]) : 255u;
+    for (size_t c = 0; c < 3; ++c) out[c] = on_white(static_cast<uint8_t>(png.colours[3 * index + c]), alpha);
+  }
+}
+
 cv::Mat decode_unchanged(std::string_view bytes, const char* name) {
   static const bool single_thread = (cv::setNumThreads(0), true);  // the loader's workers are the parallelism
   (void)single_thread;
@@ -44,9 +56,12 @@ cv::Mat decode_unchanged(std::string_view bytes, const char* name) {
 
 at::Tensor decode_by_opencv(std::string_view bytes, Format format, Size expected) {
   const char* const name = format == Format::png ? "PNG" : "WebP";
-  const cv::Mat mat = decode_unchanged(bytes, name);
-  if (mat.empty()) throw BadImage(concat("damaged ", name, ": its decoder refuses the content"), "fetch the file again");
-  const bool known = (mat.depth() == CV_8U || mat.depth() == CV_16U) &&
+  const auto palette = format == Format::png ? take_palette(bytes) : std::nullopt;
+  const cv::Mat mat = decode_unchanged(palette ? std::string_view(palette->indices) : bytes, name);
+  if (mat.empty())
+    throw BadImage(concat("damaged ", name, ": its decoder refuses the content"), "fetch the file again");
+  const bool is_indices = mat.depth() == CV_8U && mat.channels() == 1;
+  const bool known = (!palette || is_indices) && (mat.depth() == CV_8U || mat.depth() == CV_16U) &&
                      (mat.channels() == 1 || mat.channels() == 3 || mat.channels() == 4);
   if (!known || mat.rows != expected.height || mat.cols != expected.width)
     throw BadImage(concat(name, " decodes to ", mat.cols, " x ", mat.rows, " with ", mat.channels(),
@@ -54,8 +69,12 @@ at::Tensor decode_by_opencv(std::string_view bytes, Format format, Size expected
   at::Tensor image = at::empty({mat.rows, mat.cols, 3}, at::kByte);
   uint8_t* out = image.data_ptr<uint8_t>();
   for (int y = 0; y < mat.rows; ++y, out += size_t{3} * static_cast<size_t>(mat.cols)) {
-    if (mat.depth() == CV_8U) convert_row(mat.ptr<uint8_t>(y), mat.channels(), mat.cols, out);
-    else convert_row(mat.ptr<uint16_t>(y), mat.channels(), mat.cols, out);
+    if (palette)
+      look_up_row(mat.ptr<uint8_t>(y), *palette, mat.cols, out);
+    else if (mat.depth() == CV_8U)
+      convert_row(mat.ptr<uint8_t>(y), mat.channels(), mat.cols, out);
+    else
+      convert_row(mat.ptr<uint16_t>(y), mat.channels(), mat.cols, out);
   }
   return image;
 }

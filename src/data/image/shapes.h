@@ -1,0 +1,51 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diptych/core/random.h"
+#include "diptych/data/image/synth.h"
+
+// The generated corpus in three steps: what is in a picture (Scene), how it is said, how it is drawn.
+namespace diptych::shapes {
+
+enum class Place { left, right, top, bottom, centre };
+constexpr auto enum_names(Place) {
+  return std::array{std::pair{Place::left, "left"}, std::pair{Place::right, "right"}, std::pair{Place::top, "top"},
+                    std::pair{Place::bottom, "bottom"}, std::pair{Place::centre, "centre"}};
+}
+enum class Shape { circle, square, triangle, cross };
+constexpr auto enum_names(Shape) {
+  return std::array{std::pair{Shape::circle, "circle"}, std::pair{Shape::square, "square"},
+                    std::pair{Shape::triangle, "triangle"}, std::pair{Shape::cross, "cross"}};
+}
+enum class Colour { red, green, blue, yellow, purple, black };
+constexpr auto enum_names(Colour) {
+  return std::array{std::pair{Colour::red, "red"},       std::pair{Colour::green, "green"},
+                    std::pair{Colour::blue, "blue"},     std::pair{Colour::yellow, "yellow"},
+                    std::pair{Colour::purple, "purple"}, std::pair{Colour::black, "black"}};
+}
+
+struct Object {
+  Shape shape;
+  Colour colour;
+  bool is_large;
+  Place place;
+  bool operator==(const Object&) const = default;
+};
+/// One object anywhere, or two or three of different colours in a row or a column (left, centre, right; top, ...).
+using Scene = std::vector<Object>;
+
+/// Training scenes: singles go through all 240 combinations again and again, the others are drawn at random.
+std::vector<Scene> training_scenes(int64_t count, uint64_t seed);
+/// Scenes for evaluation: pairwise different; those with several objects differ in at least two words.
+/// throws UsageError if `count` cannot be found.
+std::vector<Scene> distinct_scenes(int64_t count, uint64_t seed, uint64_t split);
+
+/// `count` captions of different wording, each stating everything.
+std::vector<std::string> captions_of(const Scene& scene, int64_t count, Random random);
+
+/// The picture as JPEG.
+std::string draw_jpeg(const Scene& scene, int64_t size, Random random);
+
+}  // namespace diptych::shapes

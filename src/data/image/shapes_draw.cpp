@@ -1,0 +1,91 @@
+#include <cmath>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include "data/image/shapes.h"
+
+namespace diptych::shapes {
+namespace drawing {
+
+constexpr double kLargeRadius = 0.15, kSmallRadius = 0.088;  // shares of the picture's side
+constexpr int kShift = 4;                                    // OpenCV's fixed point: 1/16 pixel
+
+struct Point {
+  double x, y;
+};
+
+Point centre_of(Place place) {
+  constexpr double kNear = 0.17, kFar = 0.83, kMiddle = 0.5;
+  switch (place) {
+    case Place::left: return {kNear, kMiddle};
+    case Place::right: return {kFar, kMiddle};
+    case Place::top: return {kMiddle, kNear};
+    case Place::bottom: return {kMiddle, kFar};
+    case Place::centre: break;
+  }
+  return {kMiddle, kMiddle};
+}
+
+cv::Scalar colour_of(Colour colour, Random& random) {
+  static const double rgb[][3] = {{214, 39, 40}, {44, 160, 44}, {31, 80, 200}, {240, 200, 20}, {150, 50, 190}, {30, 30, 30}};
+  const double* c = rgb[static_cast<size_t>(colour)];
+  const auto shaken = [&](double value) { return value + random.uniform(-12, 12); };
+  const double red = shaken(c[0]), green = shaken(c[1]), blue = shaken(c[2]);
+  return {blue, green, red};
+}
+
+// Corners around the origin for radius 1; sizes look alike across shapes.
+std::vector<Point> corners_of(Shape shape) {
+  constexpr double s = 0.88, t = 1.15, arm = 0.34;
+  switch (shape) {
+    case Shape::square: return {{-s, -s}, {s, -s}, {s, s}, {-s, s}};
+    case Shape::triangle: return {{0, -t}, {t * 0.866, t * 0.5}, {-t * 0.866, t * 0.5}};
+    case Shape::cross:
+      return {{-arm, -1}, {arm, -1}, {arm, -arm}, {1, -arm}, {1, arm}, {arm, arm},
+              {arm, 1}, {-arm, 1}, {-arm, arm}, {-1, arm}, {-1, -arm}, {-arm, -arm}};
+    case Shape::circle: break;
+  }
+  return {};
+}
+
+int fixed(double pixels) { return static_cast<int>(std::lround(pixels * (1 << kShift))); }
+
+void draw(cv::Mat& picture, const Object& object, double jitter, Random& random) {
+  const double side = picture.cols;
+  Point centre = centre_of(object.place);
+  centre.x = side * (centre.x + random.uniform(-jitter, jitter));
+  centre.y = side * (centre.y + random.uniform(-jitter, jitter));
+  const double radius = side * (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.94, 1.06);
+  const cv::Scalar colour = colour_of(object.colour, random);
+  if (object.shape == Shape::circle) {
+    cv::circle(picture, {fixed(centre.x), fixed(centre.y)}, fixed(radius), colour, cv::FILLED, cv::LINE_AA, kShift);
+    return;
+  }
+  std::vector<cv::Point> corners;
+  for (const Point& corner : corners_of(object.shape))
+    corners.emplace_back(fixed(centre.x + radius * corner.x), fixed(centre.y + radius * corner.y));
+  cv::fillPoly(picture, std::vector<std::vector<cv::Point>>{corners}, colour, cv::LINE_AA, kShift);
+}
+
+cv::Mat ground(int64_t size, Random& random) {
+  cv::Mat picture(static_cast<int>(size), static_cast<int>(size), CV_8UC3);
+  const double level = random.uniform(222, 246);
+  double tint[3];
+  for (double& each : tint) each = level + random.uniform(-6, 6);
+  for (int64_t i = 0; i < size * size * 3; ++i)
+    picture.data[i] = static_cast<uint8_t>(std::lround(tint[i % 3] + random.uniform(-3, 3)));
+  return picture;
+}
+
+}  // namespace drawing
+
+std::string draw_jpeg(const Scene& scene, int64_t size, Random random) {
+  cv::Mat picture = drawing::ground(size, random);
+  const double jitter = scene.size() == 3 ? 0.01 : 0.03;  // three in a row must not touch
+  for (const Object& object : scene) drawing::draw(picture, object, jitter, random);
+  std::vector<uint8_t> bytes;
+  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 95});
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace diptych::shapes

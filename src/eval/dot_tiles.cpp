@@ -1,0 +1,86 @@
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "diptych/core/error.h"
+#include "diptych/core/tensor/gemm.h"
+#include "diptych/core/text.h"
+#include "diptych/eval/protocol.h"
+
+namespace diptych {
+namespace {
+
+/// Refuses rows with NaN or infinity: NaN would win every comparison of a sort, and lose every one of a count.
+void require_finite(const at::Tensor& embeddings, const char* side) {
+  // v * 0 is 0 or NaN, and one sum a row says so without a mask of the size of the embeddings.
+  const at::Tensor bad = at::nonzero(at::isnan(at::mv(embeddings, at::zeros({embeddings.size(1)})))).reshape(-1);
+  if (bad.numel() == 0) return;
+  std::vector<std::string> first;
+  for (int64_t i = 0; i < std::min<int64_t>(bad.numel(), 5); ++i)
+    first.push_back(concat(bad[i].item<int64_t>()));
+  throw NumericError(concat("embeddings of ", side),
+                     concat(bad.numel(), " of ", embeddings.size(0), " rows are not finite; first rows: ", join(first, ", ")),
+                     "no rank can be trusted: look for the step whose loss or weights became NaN or infinite");
+}
+
+at::Tensor prepared(const at::Tensor& embeddings, const char* side) {
+  if (embeddings.dim() != 2 || embeddings.scalar_type() != at::kFloat || embeddings.size(0) == 0)
+    throw ShapeError(concat("dot_tiles: ", side, " ", embeddings.sizes(), " ", embeddings.scalar_type(),
+                            " is not [N, D] float32 with N > 0"));
+  const at::Tensor out = embeddings.detach().cpu().contiguous();
+  require_finite(out, side);
+  return out;
+}
+
+/// The rows past the last whole tile, followed by rows of zeros; undefined if there are none.
+at::Tensor padded_edge(const at::Tensor& rows, int64_t step) {
+  const int64_t begin = rows.size(0) / step * step, left = rows.size(0) - begin;
+  return left ? at::constant_pad_nd(rows.narrow(0, begin, left), {0, 0, 0, step - left}) : at::Tensor();
+}
+
+class DotTiles final : public ScoreTiles {
+ public:
+  DotTiles(const at::Tensor& x, const at::Tensor& y)
+      : x_(x), y_(y), x_edge_(padded_edge(x, kTileRows)), y_edge_(padded_edge(y, kTileCols)) {
+    linear_nt_backend();  // measured now, with all threads, not in the midst of a sweep
+  }
+  int64_t rows() const override { return x_.size(0); }
+  int64_t cols() const override { return y_.size(0); }
+  bool concurrent() const override { return true; }
+
+  at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const override {
+    if (row < 0 || col < 0 || row % kTileRows || col % kTileCols || row_count > kTileRows || col_count > kTileCols ||
+        row + row_count > rows() || col + col_count > cols())
+      throw ShapeError(concat("tile: [", row, " + ", row_count, ", ", col, " + ", col_count, "] is not a tile of the ", rows(),
+                              " x ", cols(), " scores"));
+    // Always the product of whole tiles, so that a score has the same bits at every edge.
+    const at::Tensor whole = linear_nt(block(x_, x_edge_, row, kTileRows), block(y_, y_edge_, col, kTileCols));
+    return whole.narrow(0, 0, row_count).narrow(1, 0, col_count).contiguous();
+  }
+
+ private:
+  static at::Tensor block(const at::Tensor& rows, const at::Tensor& edge, int64_t begin, int64_t count) {
+    return begin + count <= rows.size(0) ? rows.narrow(0, begin, count) : edge;
+  }
+  at::Tensor x_, y_;            // [N, D], [M, D]
+  at::Tensor x_edge_, y_edge_;  // [256, D], [1024, D]
+};
+
+}  // namespace
+
+std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor a = prepared(x, "x"), b = prepared(y, "y");
+  if (a.size(1) != b.size(1))
+    throw ShapeError(concat("dot_tiles: x ", a.sizes(), " and y ", b.sizes(), " differ in columns"));
+  return std::make_unique<DotTiles>(a, b);
+}
+
+double embedding_spread(const at::Tensor& embeddings) {
+  if (embeddings.dim() != 2) throw ShapeError(concat("embedding_spread: ", embeddings.sizes(), " is not [N, D]"));
+  if (embeddings.size(0) < 2) return 0;
+  const at::Tensor x = embeddings.detach().to(at::kDouble);
+  const at::Tensor unit = x / x.norm(2, {1}, true).clamp_min(1e-300);
+  return unit.std(0, /*unbiased=*/false).mean().item<double>();
+}
+
+}  // namespace diptych

@@ -1,0 +1,164 @@
+#include <algorithm>
+#include <array>
+
+#include "diptych/core/options.h"
+#include "diptych/eval/protocol.h"
+#include "eval/retrieval.h"
+
+namespace diptych {
+namespace {
+
+using Ks = std::vector<int64_t>;
+
+void list_recall(auto& self, auto& field) { field("recall", self.recall, "K of Recall@K", {.lo = 1}); }
+void list_captions(auto& self, auto& field) {
+  field("captions_per_image", self.captions_per_image, "the first n captions of each image take part; 0 = all", {.lo = 0});
+}
+
+/// What every protocol asks of its list of K.
+struct RecallOptions {
+  Ks recall{1, 5, 10};
+  void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
+    Ks sorted = recall;
+    std::ranges::sort(sorted);
+    if (recall.empty()) complaints.add(origin, path + ".recall: the list is empty; at least one K is needed");
+    if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+      complaints.add(origin, concat(path, ".recall: K = ", *twice, " is given twice"));
+  }
+};
+
+struct ImageOptions : RecallOptions {
+  int64_t captions_per_image = 0;
+  static void visit(auto& self, auto& field) { list_recall(self, field), list_captions(self, field); }
+};
+struct CocoOptions : RecallOptions {
+  int64_t captions_per_image = 5;
+  static void visit(auto& self, auto& field) { list_recall(self, field), list_captions(self, field); }
+};
+struct CocoFoldOptions : CocoOptions {
+  int64_t folds = 5;
+  static void visit(auto& self, auto& field) {
+    CocoOptions::visit(self, field);
+    field("folds", self.folds, "contiguous blocks of images, evaluated apart and averaged", {.lo = 1});
+  }
+};
+struct CocoFirstOptions : CocoOptions {
+  int64_t images = 1000;
+  static void visit(auto& self, auto& field) {
+    CocoOptions::visit(self, field);
+    field("images", self.images, "the first n images take part", {.lo = 1});
+  }
+};
+struct IdentityOptions : RecallOptions {
+  static void visit(auto& self, auto& field) { list_recall(self, field); }
+};
+
+enum class Gallery { unique, duplicated };
+constexpr auto enum_names(Gallery) {
+  return std::array{std::pair{Gallery::unique, "unique"}, std::pair{Gallery::duplicated, "duplicated"}};
+}
+struct CuhkOptions : RecallOptions {
+  Gallery gallery = Gallery::unique;
+  static void visit(auto& self, auto& field) {
+    list_recall(self, field);
+    field("gallery", self.gallery, "every image once, or once for each of its captions (only to reproduce ports that rank so)");
+  }
+};
+
+RetrievalPlan image_plan(const auto& options, std::string name, int64_t images = 0, int64_t captions = 0) {
+  RetrievalPlan plan;
+  plan.name = std::move(name);
+  plan.recall = options.recall;
+  plan.captions_per_image = options.captions_per_image;
+  plan.published_images = images, plan.published_captions = captions;
+  return plan;
+}
+
+struct Flickr8k final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr8k(const Options& options) : RetrievalProtocol(image_plan(options, "flickr8k-1k", 1000, 5000)) {}
+};
+struct Flickr30k final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr30k(const Options& options) : RetrievalProtocol(image_plan(options, "flickr30k-1k", 1000, 5000)) {}
+};
+struct Coco5k final : RetrievalProtocol {
+  using Options = CocoOptions;
+  explicit Coco5k(const Options& options) : RetrievalProtocol(image_plan(options, "coco-5k", 5000, 25000)) {}
+};
+struct Shapes final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Shapes(const Options& options) : RetrievalProtocol(image_plan(options, "shapes")) {}
+};
+struct ImageRetrieval final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit ImageRetrieval(const Options& options) : RetrievalProtocol(image_plan(options, "image-retrieval")) {}
+};
+
+struct CocoFolds final : RetrievalProtocol {
+  using Options = CocoFoldOptions;
+  explicit CocoFolds(const Options& options) : RetrievalProtocol(plan(options)) {}
+  static RetrievalPlan plan(const Options& options) {
+    RetrievalPlan plan = image_plan(options, "coco-1k-5fold", 5000, 25000);
+    plan.folds = options.folds;
+    return plan;
+  }
+};
+struct CocoFirst final : RetrievalProtocol {
+  using Options = CocoFirstOptions;
+  explicit CocoFirst(const Options& options) : RetrievalProtocol(plan(options)) {}
+  static RetrievalPlan plan(const Options& options) {
+    RetrievalPlan plan = image_plan(options, "coco-1k-first", 1000, 5000);
+    plan.first_images = options.images;
+    return plan;
+  }
+};
+
+RetrievalPlan identity_plan(const RecallOptions& options, std::string name) {
+  RetrievalPlan plan;
+  plan.name = std::move(name);
+  plan.recall = options.recall;
+  plan.by_label = true;
+  plan.precision = true;
+  return plan;
+}
+
+struct Cmpl final : RetrievalProtocol {
+  using Options = IdentityOptions;
+  explicit Cmpl(const Options& options) : RetrievalProtocol(identity_plan(options, "cmpl")) {}
+};
+struct IdentityRetrieval final : RetrievalProtocol {
+  using Options = IdentityOptions;
+  explicit IdentityRetrieval(const Options& options) : RetrievalProtocol(identity_plan(options, "identity-retrieval")) {}
+};
+struct CuhkPedes final : RetrievalProtocol {
+  using Options = CuhkOptions;
+  explicit CuhkPedes(const Options& options) : RetrievalProtocol(plan(options)) {}
+  static RetrievalPlan plan(const Options& options) {
+    RetrievalPlan plan = identity_plan(options, "cuhk-pedes");
+    plan.i2t = false;
+    plan.one_copy_per_caption = options.gallery == Gallery::duplicated;
+    plan.published_images = 3074, plan.published_captions = 6156;
+    return plan;
+  }
+};
+
+}  // namespace
+
+void register_protocols(ProtocolRegistry& protocols) {
+  protocols.add<Flickr8k>("flickr8k-1k", "1,000 test images x 5,000 captions, both directions", "Hodosh et al., JAIR 2013");
+  protocols.add<Flickr30k>("flickr30k-1k", "1,000 images x 5,000 captions of the Karpathy test split, both directions",
+                           "Karpathy and Fei-Fei, CVPR 2015");
+  protocols.add<Coco5k>("coco-5k", "all 5,000 test images x 25,000 captions (the first five of each image)",
+                        "Karpathy and Fei-Fei, CVPR 2015");
+  protocols.add<CocoFolds>("coco-1k-5fold", "mean of five contiguous blocks of 1,000 test images with their captions",
+                           "Faghri et al., BMVC 2018");
+  protocols.add<CocoFirst>("coco-1k-first", "the first 1,000 test images with their captions", "Wang et al., CVPR 2016");
+  protocols.add<CuhkPedes>("cuhk-pedes", "every caption queries the unique test images; relevant: same person", "Li et al., CVPR 2017");
+  protocols.add<Cmpl>("cmpl", "both directions, relevant: same label", "Zhang and Lu, ECCV 2018");
+  protocols.add<Shapes>("shapes", "the generated corpus, both directions, relevant: same image");
+  protocols.add<ImageRetrieval>("image-retrieval", "any corpus, both directions, relevant: same image");
+  protocols.add<IdentityRetrieval>("identity-retrieval", "any corpus with labels, both directions, relevant: same label");
+}
+
+}  // namespace diptych

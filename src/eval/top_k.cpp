@@ -1,0 +1,69 @@
+#include "diptych/eval/top_k.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "diptych/core/error.h"
+#include "diptych/core/text.h"
+#include "eval/count_kernels.h"
+#include "eval/sweep.h"
+
+namespace diptych {
+namespace {
+
+using Lists = std::vector<TopK>;
+
+/// Offers [queries, items] scores, contiguous. Most rows have nothing above the threshold and cost one vectorised count.
+void offer_all(Lists& lists, const float* scores, int64_t first_query, int64_t queries, int64_t first_item, int64_t items) {
+  for (int64_t i = 0; i < queries; ++i, scores += items) {
+    TopK& list = lists[static_cast<size_t>(first_query + i)];
+    if (count_row(scores, items, list.threshold()).at_least == 0) continue;
+    for (int64_t j = 0; j < items; ++j)
+      if (scores[j] >= list.threshold()) list.offer({first_item + j, scores[j]});
+  }
+}
+
+std::vector<std::vector<Scored>> items_of(const Lists& lists) {
+  std::vector<std::vector<Scored>> out;
+  for (const TopK& list : lists) out.push_back(list.items());
+  return out;
+}
+
+}  // namespace
+
+float TopK::threshold() const {
+  return static_cast<int64_t>(items_.size()) < k_ ? -std::numeric_limits<float>::infinity() : items_.back().score;
+}
+
+void TopK::offer(const Scored& item) {
+  if (static_cast<int64_t>(items_.size()) == k_) {
+    if (!item.before(items_.back())) return;
+    items_.pop_back();
+  }
+  const auto place = std::ranges::find_if(items_, [&](const Scored& other) { return item.before(other); });
+  items_.insert(place, item);
+}
+
+TopLists top_lists(const ScoreTiles& scores, int64_t k) {
+  if (k < 1) throw UsageError("top_lists", concat("K = ", k, "; a list needs K of at least 1"));
+  const auto workers = static_cast<size_t>(sweep_workers(scores));
+  Lists rows(static_cast<size_t>(scores.rows()), TopK(k));
+  std::vector<Lists> cols(workers, Lists(static_cast<size_t>(scores.cols()), TopK(k)));
+  sweep(
+      scores, [](int64_t, int64_t) { return true; },
+      [&](int64_t worker, const Tile& tile) {
+        offer_all(rows, tile.scores, tile.row, tile.row_count, tile.col, tile.col_count);
+        const at::Tensor turned =
+            at::from_blob(const_cast<float*>(tile.scores), {tile.row_count, tile.col_count}).t().contiguous();
+        offer_all(cols[static_cast<size_t>(worker)], turned.const_data_ptr<float>(), tile.col, tile.col_count, tile.row,
+                  tile.row_count);
+      });
+  for (size_t worker = 1; worker < workers; ++worker)
+    for (size_t j = 0; j < cols[worker].size(); ++j)
+      for (const Scored& item : cols[worker][j].items()) cols[0][j].offer(item);
+  return {items_of(rows), items_of(cols[0])};
+}
+
+}  // namespace diptych

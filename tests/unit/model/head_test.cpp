@@ -1,0 +1,107 @@
+#include "diptych/model/head.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "../../support/tensor_near.h"
+#include "diptych/core/tensor/scope.h"
+#include "formula.h"
+#include "registry_checks.h"
+
+namespace diptych::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+const HeadRegistry& heads() {
+  static const HeadRegistry registry = [] {
+    HeadRegistry out("head");
+    register_heads(out);
+    return out;
+  }();
+  return registry;
+}
+std::shared_ptr<Head> head(const std::string& yaml, int64_t features = 6) {
+  return make_from(heads(), yaml, HeadContext{features});
+}
+
+TEST(HeadRegistry, DocumentsEveryEntryAndOption) { expect_documented(heads()); }
+TEST(HeadRegistry, DefaultsSurviveYaml) { expect_defaults_survive_yaml(heads()); }
+
+TEST(HeadRegistry, EveryEntryGivesTheDocumentedShapeAndFiniteGradients) {
+  for (const auto& [name, entry] : heads().entries()) {
+    SCOPED_TRACE(name);
+    const auto made = heads().make_default(name, HeadContext{6});
+    const at::Tensor out = made->forward(formula_centred({4, 6}, 1).to(at::kFloat));
+    EXPECT_EQ(out.sizes(), (at::IntArrayRef{4, 512}));
+    EXPECT_EQ(made->dimension(), 512);
+    (out * formula_centred({4, 512}, 98)).sum().backward();
+    expect_finite_gradients(*made);
+    EXPECT_THAT([&] { made->forward(at::zeros({4, 5})); }, ThrowsMessage<ShapeError>(HasSubstr("[4, 5]")));
+  }
+}
+
+TEST(LinearHead, IsAnAffineMapWithZeroOffsetAtFirst) {
+  const auto made = head("{type: linear, dim: 3}");
+  const auto parameters = made->named_parameters();
+  const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat);
+  EXPECT_THAT(made->forward(x), TensorNear(x.mm(parameters["fc.weight"].t())));
+  EXPECT_EQ(parameters["fc.bias"].abs().max().item<double>(), 0);
+  EXPECT_EQ(head("{type: linear, dim: 3, bias: false}")->parameters().size(), 1u);
+}
+
+TEST(LinearBnHead, NormalisesEachDimensionOverTheBatchWithoutBiasOrActivation) {
+  const auto made = head("{type: linear_bn, dim: 3}");
+  EXPECT_FALSE(made->named_parameters().contains("fc.bias"));
+  const at::Tensor out = made->forward(formula_centred({64, 6}, 1).to(at::kFloat));
+  EXPECT_THAT(out.mean(0), TensorNear(at::zeros({3}), 0, 1e-5));
+  EXPECT_THAT(out.square().mean(0), TensorNear(at::ones({3}), 0, 1e-3));
+  EXPECT_LT(out.min().item<double>(), -0.5);
+}
+
+TEST(LinearBnHead, DecayIsOneMinusMomentum) {
+  const auto made = head("{type: linear_bn, dim: 3, bn_decay: 0.75}");
+  const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat);
+  made->forward(x);
+  const at::Tensor mean = x.mm(made->named_parameters()["fc.weight"].t()).mean(0);
+  EXPECT_THAT(made->named_buffers()["bn.running_mean"], TensorNear(0.25 * mean, 1e-5, 1e-6));  // 0.75 * 0 + 0.25 * mean
+}
+
+TEST(LinearBnHead, MayLackScaleAndOffset) {
+  EXPECT_EQ(head("{type: linear_bn, affine: false}")->parameters().size(), 1u);
+  EXPECT_EQ(head("{type: linear_bn}")->parameters().size(), 3u);
+}
+
+TEST(MlpHead, EqualsItsFormulaInEvaluation) {
+  const auto made = head("{type: mlp, dim: 3, hidden: 5, layers: 2, activation: tanh, dropout: 0.5}");
+  formula_fill(*made);
+  const EvalScope scope(*made);
+  auto p = made->named_parameters();
+  auto b = made->named_buffers();
+  const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat);
+  at::Tensor h = x;
+  for (const std::string i : {"0", "1"}) {
+    h = h.mm(p["fc" + i + ".weight"].t()) + p["fc" + i + ".bias"];
+    h = (h - b["bn" + i + ".running_mean"]) / (b["bn" + i + ".running_var"] + 1e-5).sqrt();
+    h = (h * p["bn" + i + ".weight"] + p["bn" + i + ".bias"]).tanh();
+  }
+  EXPECT_THAT(made->forward(x), TensorNear(h.mm(p["out.weight"].t()) + p["out.bias"]));
+}
+
+TEST(MlpHead, OptionsDecideItsParameters) {
+  EXPECT_EQ(head("{type: mlp, layers: 1, bn: false}")->parameters().size(), 4u);
+  EXPECT_EQ(head("{type: mlp, layers: 3}")->parameters().size(), 14u);
+  EXPECT_THAT([] { head("{type: mlp, layers: 0}"); }, ThrowsMessage<UsageError>(HasSubstr("layers")));
+}
+
+TEST(MlpHead, DropsHiddenUnitsInTraining) {
+  const auto made = head("{type: mlp, dim: 3, hidden: 64, dropout: 0.5, bn: false, activation: gelu}");
+  const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat);
+  EXPECT_FALSE(made->forward(x).equal(made->forward(x)));
+  const EvalScope scope(*made);
+  EXPECT_TRUE(made->forward(x).equal(made->forward(x)));
+}
+
+}  // namespace
+}  // namespace diptych::testing

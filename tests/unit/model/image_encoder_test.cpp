@@ -1,0 +1,248 @@
+#include "diptych/model/image_encoder.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "../../support/tensor_near.h"
+#include "diptych/core/tensor/safetensors.h"
+#include "diptych/core/tensor/scope.h"
+#include "diptych/model/joint_model.h"
+#include "formula.h"
+#include "model/conv.h"
+#include "model/conv_encoder.h"
+#include "registry_checks.h"
+
+namespace diptych::testing {
+namespace {
+
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+const ImageEncoderRegistry& image_encoders() {
+  static const ImageEncoderRegistry registry = [] {
+    ImageEncoderRegistry out("image_encoder");
+    register_image_encoders(out);
+    return out;
+  }();
+  return registry;
+}
+std::shared_ptr<ImageEncoder> image_encoder(const std::string& yaml) { return make_from(image_encoders(), yaml); }
+
+at::Tensor images(int64_t count = 2, int64_t size = 64) {
+  return (2 * formula_centred({3, 3, size, size}, 97))
+      .narrow(0, 0, count)
+      .to(at::kFloat)
+      .contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+TensorFile golden(const std::string& name) {
+  return read_safetensors(std::string(DIPTYCH_GOLDEN_DIR) + "/" + name + ".safetensors");
+}
+
+// "name 64x3x7x7" a line, as the golden maker writes it.
+std::vector<std::string> keys_of(const torch::nn::Module& module) {
+  std::map<std::string, at::Tensor> all;
+  for (const auto& each : module.named_parameters()) all[each.key()] = each.value();
+  for (const auto& each : module.named_buffers()) all[each.key()] = each.value();
+  std::vector<std::string> out;
+  for (const auto& [name, tensor] : all) {
+    std::vector<std::string> sizes;
+    for (const int64_t size : tensor.sizes()) sizes.push_back(std::to_string(size));
+    out.push_back(name + " " + (sizes.empty() ? "scalar" : join(sizes, "x")));
+  }
+  return out;
+}
+
+TEST(ImageEncoderRegistry, DocumentsEveryEntryAndOption) { expect_documented(image_encoders()); }
+TEST(ImageEncoderRegistry, DefaultsSurviveYaml) { expect_defaults_survive_yaml(image_encoders()); }
+
+class EveryImageEncoder : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, EveryImageEncoder,
+                         ::testing::Values("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet34", "resnet50",
+                                           "resnet101", "resnet152"),
+                         [](const auto& each) { return each.param; });
+
+TEST_P(EveryImageEncoder, GivesTheDocumentedShapesAndFiniteGradients) {
+  torch::manual_seed(3);
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  to_channels_last(*encoder);
+  encoder->want_local(true);
+  const Encoded out = encoder->forward(images());
+  EXPECT_EQ(out.global.sizes(), (at::IntArrayRef{2, encoder->features()}));
+  EXPECT_EQ(out.local.sizes(), (at::IntArrayRef{2, 4, encoder->features()}));
+  EXPECT_EQ(out.mask.sizes(), (at::IntArrayRef{2, 4}));
+  EXPECT_THAT(out.local.mean(1), TensorNear(out.global, 1e-4, 1e-5)) << "the vector is the mean of the places";
+  EXPECT_TRUE(at::isfinite(out.global).all().item<bool>());
+  (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
+  expect_finite_gradients(*encoder);
+}
+
+TEST_P(EveryImageEncoder, KeepsChannelsLast) {
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  to_channels_last(*encoder);
+  const EvalScope scope(*encoder);
+  const at::Tensor map = encoder->feature_map(images());
+  EXPECT_EQ(map.sizes(), (at::IntArrayRef{2, encoder->features(), 2, 2}));
+  EXPECT_TRUE(map.is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+TEST_P(EveryImageEncoder, HasTheReferenceNamesShapesAndOutput) {
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  const TensorFile reference = golden(GetParam());
+  EXPECT_THAT(keys_of(*encoder), ElementsAreArray(split(reference.metadata.at("keys"), '\n')));
+  formula_fill(*encoder);
+  to_channels_last(*encoder);
+  const EvalScope scope(*encoder);
+  const at::Tensor expected = reference.tensors.at("eval_output");
+  // float32 here against float64 there, through up to 152 layers without normalisation by the batch
+  EXPECT_THAT(encoder->forward(images()).global,
+              TensorNear(expected, 1e-3, 1e-4 * expected.abs().max().item<double>()));
+}
+
+class TrainedImageEncoder : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, TrainedImageEncoder,
+                         ::testing::Values("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50"),
+                         [](const auto& each) { return each.param; });
+
+// float64 in both languages: every parameter's gradient, not only the output, and the running statistics.
+TEST_P(TrainedImageEncoder, TrainsAsTheReferenceDoes) {
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  const TensorFile reference = golden(GetParam());
+  encoder->to(at::kDouble);
+  formula_fill(*encoder);
+  const at::Tensor output = encoder->forward(2 * formula_centred({3, 3, 64, 64}, 97)).global;
+  (output * formula_centred(output.sizes(), 98)).sum().backward();
+  EXPECT_THAT(output.to(at::kFloat), TensorNear(reference.tensors.at("train_output")));
+
+  std::vector<double> norms, probes, statistics;
+  std::map<std::string, at::Tensor> gradients;
+  for (const auto& each : encoder->named_parameters()) gradients[each.key()] = each.value().grad();
+  for (const auto& [name, gradient] : gradients) {
+    norms.push_back(gradient.norm().item<double>());
+    probes.push_back(formula_probe(gradient));
+  }
+  for (const auto& [name, tensor] : named_tensors(*encoder))
+    if (name.find("running_") != std::string::npos) statistics.push_back(formula_probe(tensor));
+  const double scale = reference.tensors.at("grad_norm").max().item<double>();  // some gradients are exactly 0
+  EXPECT_THAT(torch::tensor(norms, at::kDouble), TensorNear(reference.tensors.at("grad_norm"), 1e-7, 1e-9 * scale));
+  EXPECT_THAT(torch::tensor(probes, at::kDouble), TensorNear(reference.tensors.at("grad_probe"), 1e-7, 1e-9 * scale));
+  EXPECT_THAT(torch::tensor(statistics, at::kDouble), TensorNear(reference.tensors.at("stat_probe"), 1e-9, 1e-9));
+}
+
+TEST(MobileNetV2, RoundsChannelsAsTorchvisionDoes) {
+  for (const std::string width : {"0.35", "1.4"}) {
+    const auto encoder = image_encoder("{type: mobilenet_v2, width: " + width + "}");
+    EXPECT_THAT(keys_of(*encoder),
+                ElementsAreArray(split(golden("mobilenet_v2_width_" + width).metadata.at("keys"), '\n')));
+  }
+}
+
+TEST(ScaledChannels, AreMultiplesOfEightNotFarBelow) {
+  EXPECT_EQ(scaled_channels(32, 1), 32);
+  EXPECT_EQ(scaled_channels(32, 0.35), 16);  // 11.2 -> 8 would lose more than a tenth
+  EXPECT_EQ(scaled_channels(24, 1.4), 32);   // 33.6
+  EXPECT_EQ(scaled_channels(16, 0.1), 8);
+}
+
+TEST(MobileNetV1, WidthAndActivationAreOptions) {
+  const auto narrow = image_encoder("{type: mobilenet_v1, width: 0.25, activation: relu}");
+  EXPECT_EQ(narrow->features(), 256);
+  formula_fill(*narrow);
+  const EvalScope scope(*narrow);
+  const auto clipped = image_encoder("{type: mobilenet_v1, width: 0.25}");
+  formula_fill(*clipped);
+  const EvalScope clipped_scope(*clipped);
+  EXPECT_LE(clipped->feature_map(10 * images()).max().item<double>(), 6);
+  EXPECT_GT(narrow->feature_map(10 * images()).max().item<double>(), 6);
+}
+
+TEST(ImageEncoder, RefusesOptionsOutOfRange) {
+  EXPECT_THAT([] { image_encoder("{type: mobilenet_v2, width: 3}"); }, ThrowsMessage<UsageError>(HasSubstr("width")));
+  EXPECT_THAT([] { image_encoder("{type: resnet18, width: 1}"); }, ThrowsMessage<UsageError>(HasSubstr("width")));
+  EXPECT_THAT([] { image_encoder("{type: resnet19}"); }, ThrowsMessage<UsageError>(HasSubstr("resnet18")));
+}
+
+TEST(ImageEncoder, RefusesWhatIsNoImage) {
+  const auto encoder = image_encoder("{type: resnet18}");
+  EXPECT_THAT(
+      [&] {
+        encoder->forward(at::zeros({2, 1, 64, 64}));
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("[2, 1, 64, 64]")));
+  EXPECT_THROW(encoder->forward(at::zeros({2, 3, 64, 64}, at::kByte)), ShapeError);
+}
+
+TEST(ImageEncoder, KeepsThePathOfItsWeights) {
+  EXPECT_EQ(image_encoder("{type: resnet18, weights: a/b.safetensors}")->weights(), "a/b.safetensors");
+  EXPECT_EQ(image_encoder("{type: resnet18}")->weights(), "");
+}
+
+TEST(ImagePool, ComputesEachKind) {
+  const at::Tensor map = torch::tensor({1.f, 2.f, 3.f, 0.f, -1.f, 4.f}).view({1, 2, 1, 3});
+  EXPECT_THAT(ImagePool(ImagePooling::avg).forward(map), TensorNear(torch::tensor({{2.f, 1.f}})));
+  EXPECT_THAT(ImagePool(ImagePooling::max).forward(map), TensorNear(torch::tensor({{3.f, 4.f}})));
+  EXPECT_THAT(ImagePool(ImagePooling::avg_max).forward(map), TensorNear(torch::tensor({{2.f, 1.f, 3.f, 4.f}})));
+  // ((1 + 8 + 27) / 3)^(1/3), ((0 + 0 + 64) / 3)^(1/3)
+  EXPECT_THAT(ImagePool(ImagePooling::gem).forward(map), TensorNear(torch::tensor({{2.289428f, 2.773445f}})));
+}
+
+TEST(ImagePool, LearnsTheExponentOfGem) {
+  ImagePool pool(ImagePooling::gem);
+  const at::Tensor map = torch::tensor({1.f, 2.f, 3.f}).view({1, 1, 1, 3});
+  pool.forward(map).sum().backward();
+  // d/dp exp(log(m)/p), m = mean x^p: value * (mean(x^p log x) / (m p) - log(m) / p^2)
+  const double m = 12, slope = (8 * std::log(2.) + 27 * std::log(3.)) / 3;
+  EXPECT_NEAR(pool.parameters()[0].grad().item<double>(), std::cbrt(12.) * (slope / (3 * m) - std::log(m) / 9), 1e-5);
+}
+
+TEST(ImageEncoder, AvgMaxDoublesTheFeatures) {
+  const auto encoder = image_encoder("{type: mobilenet_v1, width: 0.25, pool: avg_max}");
+  EXPECT_EQ(encoder->features(), 512);
+  EXPECT_EQ(encoder->forward(images()).global.size(1), 512);
+}
+
+TEST(ImageEncoder, DropsPooledFeaturesInTrainingOnly) {
+  const auto encoder = image_encoder("{type: resnet18, dropout: 0.5, pool: max}");
+  const at::Tensor trained = encoder->forward(images()).global;
+  EXPECT_GT((trained == 0).sum().item<int64_t>(), 300);  // of 1024
+  const EvalScope scope(*encoder);
+  EXPECT_LT((encoder->forward(images()).global == 0).sum().item<int64_t>(), 300);
+}
+
+TEST(ResNet, CanStartItsBlocksAsTheIdentity) {
+  const auto encoder = image_encoder("{type: resnet50, zero_init_residual: true}");
+  EXPECT_EQ(encoder->named_parameters()["layer3.2.bn3.weight"].abs().max().item<double>(), 0);
+  EXPECT_EQ(encoder->named_parameters()["layer3.2.bn2.weight"].min().item<double>(), 1);
+}
+
+TEST(Autocast, PoolsInFloat32AndStaysNearFloat32) {
+  const auto encoder = image_encoder("{type: mobilenet_v2}");
+  formula_fill(*encoder);
+  to_channels_last(*encoder);
+  const EvalScope scope(*encoder);
+  const at::Tensor full = encoder->forward(images()).global;
+  const AutocastScope half(Precision::bf16, at::kCPU);
+  EXPECT_EQ(encoder->feature_map(images()).scalar_type(), at::kBFloat16);
+  const at::Tensor out = encoder->forward(images()).global;
+  EXPECT_EQ(out.scalar_type(), at::kFloat);
+  const double cosine = at::cosine_similarity(out, full, 1).min().item<double>();
+  EXPECT_GT(cosine, 0.97);  // 52 layers of random weights amplify every rounding
+}
+
+// The depthwise convolution of bf16 input is the fp32 one rounded once: bf16 arithmetic would differ from it.
+TEST(Autocast, RunsDepthwiseConvolutionsInFloat32) {
+  auto conv = conv2d(8, 8, 3, 1, 8);
+  const at::Tensor x = formula_centred({1, 8, 9, 9}, 5).to(at::kBFloat16);
+  const at::Tensor expected = conv->forward(x.to(at::kFloat)).to(at::kBFloat16);
+  const AutocastScope half(Precision::bf16, at::kCPU);
+  const at::Tensor out = depthwise(conv, x);
+  EXPECT_EQ(out.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(out.equal(expected));
+  EXPECT_FALSE(conv->forward(x).equal(expected)) << "control: bf16 weights give other values";
+  out.to(at::kFloat).sum().backward();
+  EXPECT_EQ(conv->weight.grad().scalar_type(), at::kFloat);
+}
+
+}  // namespace
+}  // namespace diptych::testing

@@ -1,0 +1,113 @@
+#include "diptych/model/scorer.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "../../support/gradcheck.h"
+#include "../../support/tensor_near.h"
+#include "formula.h"
+#include "registry_checks.h"
+
+namespace diptych::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+const ScorerRegistry& scorers() {
+  static const ScorerRegistry registry = [] {
+    ScorerRegistry out("scorer");
+    register_scorers(out);
+    return out;
+  }();
+  return registry;
+}
+std::shared_ptr<Scorer> scorer(const std::string& yaml) { return make_from(scorers(), yaml); }
+at::Tensor queries() { return torch::tensor({{3., 4.}, {-1., 0.}, {0.5, 0.5}}, at::kDouble); }
+at::Tensor gallery() { return torch::tensor({{1., 0.}, {0., 2.}}, at::kDouble); }
+
+TEST(ScorerRegistry, DocumentsEveryEntryAndOption) { expect_documented(scorers()); }
+TEST(ScorerRegistry, DefaultsSurviveYaml) { expect_defaults_survive_yaml(scorers()); }
+
+TEST(Scorers, ComputeTheirFormulas) {
+  EXPECT_THAT(scorer("{type: dot}")->forward(queries(), gallery()),
+              TensorNear(torch::tensor({{3., 8.}, {-1., 0.}, {.5, 1.}}, at::kDouble)));
+  const double root = std::sqrt(.5);
+  EXPECT_THAT(scorer("{type: cosine}")->forward(queries(), gallery()),
+              TensorNear(torch::tensor({{.6, .8}, {-1., 0.}, {root, root}}, at::kDouble), 1e-9, 1e-9));
+  EXPECT_THAT(scorer("{type: neg_l2}")->forward(queries(), gallery()),
+              TensorNear(torch::tensor({{-20., -13.}, {-4., -5.}, {-.5, -2.5}}, at::kDouble)));
+  EXPECT_THAT(scorer("{type: neg_l2, squared: false}")->forward(queries(), gallery()),
+              TensorNear(-torch::tensor({{20., 13.}, {4., 5.}, {.5, 2.5}}, at::kDouble).sqrt(), 1e-9, 1e-9));
+}
+
+TEST(Scorers, PreparedEmbeddingsRankRowsAndColumnsAsTheScoresDo) {
+  const at::Tensor x = formula_centred({20, 7}, 1), y = formula_centred({30, 7}, 2);
+  for (const std::string yaml : {"{type: cosine}", "{type: dot}", "{type: neg_l2}", "{type: neg_l2, squared: false}"}) {
+    SCOPED_TRACE(yaml);
+    const auto made = scorer(yaml);
+    ASSERT_TRUE(made->indexable());
+    const at::Tensor prepared = made->prepare(x, true).mm(made->prepare(y, false).t());
+    EXPECT_EQ(prepared.scalar_type(), at::kFloat);
+    const at::Tensor scores = made->forward(x, y);
+    for (const int64_t side : {0, 1})
+      EXPECT_TRUE(prepared.argsort(/*stable=*/true, side).equal(scores.argsort(/*stable=*/true, side)));
+    if (made->describe() != "neg_l2") {
+      EXPECT_THAT(prepared, TensorNear(scores.to(at::kFloat), 1e-5, 1e-5));
+    }
+  }
+}
+
+TEST(Scorers, SayWhatTheyAre) {
+  EXPECT_EQ(scorer("{type: cosine}")->describe(), "cosine");
+  EXPECT_EQ(scorer("{type: neg_l2}")->describe(), "neg_l2 squared");
+}
+
+TEST(Scorers, GradientsMatchDifferences) {
+  for (const std::string yaml : {"{type: cosine}", "{type: dot}", "{type: neg_l2}", "{type: neg_l2, squared: false}"}) {
+    SCOPED_TRACE(yaml);
+    const auto made = scorer(yaml);
+    const at::Tensor weight = formula_centred({3, 2}, 7);
+    expect_gradients([&](const at::Tensor& x) { return (made->forward(x, gallery()) * weight).sum(); }, queries());
+    expect_gradients([&](const at::Tensor& y) { return (made->forward(queries(), y) * weight).sum(); }, gallery());
+  }
+}
+
+// A zero vector, and a pair at distance zero: finite scores, and gradients within 1e5 of the inputs' scale.
+TEST(Scorers, StayFiniteWithBoundedGradientsAtZero) {
+  for (const std::string yaml : {"{type: cosine}", "{type: dot}", "{type: neg_l2}", "{type: neg_l2, squared: false}"}) {
+    SCOPED_TRACE(yaml);
+    const auto made = scorer(yaml);
+    for (const at::Tensor& start : {at::zeros({2, 3}), torch::tensor({{1.f, 0.f, 0.f}, {0.f, 1.f, 0.f}})}) {
+      const at::Tensor x = start.clone().requires_grad_(true);
+      const at::Tensor scores = made->forward(x, torch::tensor({{1.f, 0.f, 0.f}, {0.f, 0.f, 0.f}}));
+      EXPECT_TRUE(at::isfinite(scores).all().item<bool>());
+      scores.sum().backward();
+      EXPECT_TRUE(at::isfinite(x.grad()).all().item<bool>());
+      EXPECT_LE(x.grad().abs().max().item<double>(), 2e5);
+    }
+    EXPECT_TRUE(at::isfinite(made->prepare(at::zeros({2, 3}), true)).all().item<bool>());
+  }
+}
+
+TEST(Scorers, PrepareUnitRowsForCosine) {
+  EXPECT_THAT(scorer("{type: cosine}")->prepare(queries(), true).norm(2, 1), TensorNear(at::ones({3})));
+}
+
+TEST(Scorers, ComputeInFloat32AtLeast) {
+  const at::Tensor x = queries().to(at::kBFloat16);
+  for (const auto& name : scorers().names())
+    EXPECT_EQ(scorers().make_default(name)->forward(x, x).scalar_type(), at::kFloat);
+}
+
+TEST(Scorers, RefuseShapesThatDisagree) {
+  for (const auto& name : scorers().names())
+    EXPECT_THAT(
+        [&] {
+          scorers().make_default(name)->forward(at::zeros({2, 3}), at::zeros({2, 4}));
+        },
+        ThrowsMessage<ShapeError>(AllOf(HasSubstr("[2, 3]"), HasSubstr("[2, 4]"))));
+}
+
+}  // namespace
+}  // namespace diptych::testing
