@@ -27,7 +27,10 @@ class Interpolator {
   void expand(ConfigNode& node, const std::string& path) {
     spend(node, 1);
     for (size_t i = 0; i < node.items.size(); ++i) expand(node.items[i], concat(path, ".", i));
-    for (auto& entry : node.entries) expand(entry.value, path.empty() ? entry.key : path + "." + entry.key);
+    for (auto& entry : node.entries) {
+      expand(entry.value, path.empty() ? entry.key : path + "." + entry.key);
+      unescape(entry.key);
+    }
     if (!node.is_scalar() || node.text.find("${") == std::string::npos) return;
     const bool entered = chain_.empty() || chain_.back() != path;
     if (entered) chain_.push_back(path);
@@ -40,7 +43,8 @@ class Interpolator {
   void spend(const ConfigNode& node, size_t amount) {
     spent_ += amount;
     if (spent_ > kMostConfigNodes)
-      throw UsageError(to_text(node.origin), concat("the references expand to more than ", kMostConfigNodes, " values"));
+      throw UsageError(to_text(node.origin),
+                       concat("the references expand to more than ", kMostConfigNodes, " values"));
   }
 
   void expand_scalar(ConfigNode& node) {
@@ -58,11 +62,20 @@ class Interpolator {
       const size_t dollar = std::min(rest.find('$'), rest.size());
       node.text += rest.substr(0, dollar);
       rest.remove_prefix(dollar);
-      if (rest.starts_with("$${")) take(rest, 3), node.text += "${";
-      else if (rest.starts_with("${")) append_reference(node, rest, written);
-      else if (!rest.empty()) node.text += take(rest, 1);
+      if (rest.starts_with("$${"))
+        take(rest, 3), node.text += "${";
+      else if (rest.starts_with("${"))
+        append_reference(node, rest, written);
+      else if (!rest.empty())
+        node.text += take(rest, 1);
     }
-    if (node.text.size() > kMostConfigBytes) throw UsageError(to_text(node.origin), "the references expand to more than 1 MiB");
+    if (node.text.size() > kMostConfigBytes)
+      throw UsageError(to_text(node.origin), "the references expand to more than 1 MiB");
+  }
+
+  // Keys hold no references, but to_yaml() escapes them as it does all text.
+  static void unescape(std::string& key) {
+    for (size_t at = key.find("$${"); at != std::string::npos; at = key.find("$${", at + 1)) key.erase(at, 1);
   }
 
   static std::string_view take(std::string_view& rest, size_t count) {
@@ -74,14 +87,16 @@ class Interpolator {
   void append_reference(ConfigNode& node, std::string_view& rest, const ConfigNode& written) {
     const size_t end = rest.find('}');
     if (end == std::string_view::npos) {
-      complaints_.add(written.origin, brief_text(written) + ": the reference ${ is not closed", "write $${ for the text ${");
+      complaints_.add(written.origin, brief_text(written) + ": the reference ${ is not closed",
+                      "write $${ for the text ${");
       rest = {};
       return;
     }
     const std::string_view name = take(rest, end + 1).substr(2, end - 2);
     const ConfigNode value = value_of(name, written);
     if (!value.is_scalar())
-      complaints_.add(written.origin, concat("${", escape_for_log(name), "} is ", brief_text(value), " and cannot stand inside text"));
+      complaints_.add(written.origin,
+                      concat("${", escape_for_log(name), "} is ", brief_text(value), " and cannot stand inside text"));
     node.text += value.text;
     node.quoted = true;  // from here on it is text
   }
@@ -91,7 +106,8 @@ class Interpolator {
     if (name.starts_with("env:")) return environment(std::string(name.substr(4)), written);
     const std::string path(name);
     if (std::ranges::find(chain_, path) != chain_.end() || chain_.size() > kLongestChain) {
-      complaints_.add(written.origin, "references form a cycle: " + escape_for_log(join(chain_, " -> ") + " -> " + path, 300));
+      complaints_.add(written.origin,
+                      "references form a cycle: " + escape_for_log(join(chain_, " -> ") + " -> " + path, 300));
       return stand_in(written);
     }
     const ConfigNode* target = path.empty() ? nullptr : original_.at_path(path);
@@ -113,8 +129,11 @@ class Interpolator {
   ConfigNode environment(const std::string& name, const ConfigNode& written) {
     const char* value = std::getenv(name.c_str());
     const std::string shown = escape_for_log(name);
-    if (!value) complaints_.add(written.origin, concat("${env:", shown, "}: the environment variable ", shown, " is not set"), "export " + shown + "=...");
-    else if (find_invalid_utf8(value)) complaints_.add(written.origin, concat("${env:", shown, "}: invalid UTF-8"));
+    if (!value)
+      complaints_.add(written.origin, concat("${env:", shown, "}: the environment variable ", shown, " is not set"),
+                      "export " + shown + "=...");
+    else if (find_invalid_utf8(value))
+      complaints_.add(written.origin, concat("${env:", shown, "}: invalid UTF-8"));
     ConfigNode out = stand_in(written);
     if (value) out.text = value;
     return out;

@@ -85,18 +85,20 @@ bool same_place(const Origin& a, const Origin& b) {
   return a.file == b.file && a.line == b.line && a.column == b.column;
 }
 
-/// Two bases of one file must not set the same leaf, or their order would decide silently. A leaf that both inherit from
-/// one common base has one place, and is no conflict.
+/// Two bases of one file must not set the same leaf, or their order would decide silently. A leaf that both inherit
+/// from one common base has one place, and is no conflict.
 void complain_conflicts(const ConfigNode& a, const ConfigNode& b, const std::string& path, Complaints& complaints) {
   for (const auto& entry : b.entries) {
     const ConfigNode* other = a.find(entry.key);
     if (!other) continue;
     const std::string at = path.empty() ? entry.key : path + "." + entry.key;
-    if (other->is_map() && entry.value.is_map()) complain_conflicts(*other, entry.value, at, complaints);
+    if (other->is_map() && entry.value.is_map())
+      complain_conflicts(*other, entry.value, at, complaints);
     else if (!same_place(other->origin, entry.value.origin))
-      complaints.add(entry.value.origin,
-                     concat(escape_for_log(at, 200), " is set by two _base_ files, here and at ", to_text(other->origin)),
-                     "let one of them be the _base_ of the other, or remove one");
+      complaints.add(
+          entry.value.origin,
+          concat(escape_for_log(at, 200), " is set by two _base_ files, here and at ", to_text(other->origin)),
+          "let one of them be the _base_ of the other, or remove one");
   }
 }
 
@@ -126,7 +128,8 @@ class ConfigLoader {
     if (loops || chain_.size() > kDeepestChain) {
       std::string text;
       for (const Link& link : chain_) text += (text.empty() ? "" : " -> ") + link.name;
-      throw UsageError(where, concat(loops ? "_base_ files form a loop: " : "_base_ files nest deeper than 16: ", text));
+      throw UsageError(where,
+                       concat(loops ? "_base_ files form a loop: " : "_base_ files nest deeper than 16: ", text));
     }
     if (++loads_ > kMostFiles) throw UsageError(where, concat("more than ", kMostFiles, " _base_ files"));
     if (std::ranges::find(files, path) == files.end()) files.push_back(path);

@@ -20,7 +20,8 @@ void append_flow(const ConfigNode& node, std::string& out) {
   }
   if (node.is_map()) {
     out += "{";
-    for (const auto& entry : node.entries) out += (count++ ? ", " : "") + entry.key + ": ", append_flow(entry.value, out);
+    for (const auto& entry : node.entries)
+      out += (count++ ? ", " : "") + entry.key + ": ", append_flow(entry.value, out);
     out += "}";
   }
 }

@@ -50,7 +50,8 @@ Override parse_override(const std::string& word) {
   size_t key = 0, equals = word.size();
   if (word.starts_with('~')) {
     out.action = Override::Action::unset, key = 1;
-    if (word.find('=') != std::string::npos) refuse_override(word, "~KEY takes a key back to its default and has no value");
+    if (word.find('=') != std::string::npos)
+      refuse_override(word, "~KEY takes a key back to its default and has no value");
   } else {
     if (word.starts_with('+')) out.action = Override::Action::append, key = 1;
     equals = word.find('=');
@@ -58,7 +59,8 @@ Override parse_override(const std::string& word) {
   }
   out.path = trim(std::string_view(word).substr(key, equals - key));
   out.parts = split(out.path, '.');
-  if (std::ranges::find(out.parts, "") != out.parts.end()) refuse_override(word, "expected a key such as train.batch_size");
+  if (std::ranges::find(out.parts, "") != out.parts.end())
+    refuse_override(word, "expected a key such as train.batch_size");
   if (out.parts.size() > kMostConfigDepth) refuse_override(word, concat("nested deeper than ", kMostConfigDepth));
   if (find_invalid_utf8(word)) refuse_override(word, "invalid UTF-8");
   if (out.action != Override::Action::unset) out.value = parse_value(word, word.substr(equals + 1));
@@ -75,10 +77,10 @@ ConfigNode* step(ConfigNode& node, const std::string& part, const std::string& d
   if (node.is_list()) {
     if (is_index(part) && static_cast<size_t>(*parse_integer(part)) < node.items.size())
       return &node.items[static_cast<size_t>(*parse_integer(part))];
-    throw UsageError::command_line(concat(escape_for_log(done), " has ", node.items.size(), " elements; there is no element ",
-                                          escape_for_log(part)),
-                                   node.items.empty() ? "append one with +LIST=ELEMENT"
-                                                      : concat("they are 0 to ", node.items.size() - 1));
+    throw UsageError::command_line(
+        concat(escape_for_log(done), " has ", node.items.size(), " elements; there is no element ",
+               escape_for_log(part)),
+        node.items.empty() ? "append one with +LIST=ELEMENT" : concat("they are 0 to ", node.items.size() - 1));
   }
   if (node.is_scalar())
     throw UsageError::command_line(
@@ -89,8 +91,8 @@ ConfigNode* step(ConfigNode& node, const std::string& part, const std::string& d
 
 ConfigNode& make_key(ConfigNode& node, const std::string& part, const std::string& done) {
   if (is_index(part))
-    throw UsageError::command_line(concat(done.empty() ? "the configuration" : escape_for_log(done), " has no element ", part,
-                                          ": the list is not written in the configuration"),
+    throw UsageError::command_line(concat(done.empty() ? "the configuration" : escape_for_log(done), " has no element ",
+                                          part, ": the list is not written in the configuration"),
                                    "set the whole list: " + (done.empty() ? "KEY" : escape_for_log(done)) + "=[...]");
   if (node.is_null()) node = ConfigNode::make_map(), node.origin = kCommandLine;
   node.entries.push_back({part, kCommandLine, {}});
@@ -128,8 +130,10 @@ std::string set_value(ConfigNode& tree, const Override& each) {
 std::string append_value(ConfigNode& tree, const Override& each, const std::string& word) {
   bool existed = false;
   ConfigNode& target = *find_target(tree, each.parts, true, existed);
-  if (target.is_null()) target.kind = ConfigNode::Kind::list, target.origin = kCommandLine, target.appended = true;
-  else target.appended = false;
+  if (target.is_null())
+    target.kind = ConfigNode::Kind::list, target.origin = kCommandLine, target.appended = true;
+  else
+    target.appended = false;
   if (!target.is_list())
     refuse_override(word, concat(escape_for_log(each.path), " is ", brief_text(target), ", no list"), "use KEY=VALUE");
   target.items.push_back(each.value);

@@ -40,7 +40,8 @@ class TreeBuilder : public YAML::EventHandler {
                       "write `null` if that is meant, `KEY: VALUE` with a space after the colon, or remove the line");
     put(std::move(node));
   }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     check_tag(mark, tag, anchor);
     ConfigNode node = make(mark, ConfigNode::Kind::scalar);
     node.text = value;
@@ -83,7 +84,8 @@ class TreeBuilder : public YAML::EventHandler {
   bool is_written(const YAML::Mark& mark) const {
     const std::string_view at = text_.substr(std::min(static_cast<size_t>(std::max(mark.pos, 0)), text_.size()));
     const size_t length = at.starts_with('~') ? 1 : lower_ascii(at.substr(0, 4)) == "null" ? 4 : 0;
-    return length > 0 && (at.size() == length || std::string_view(" \t\n,]}").find(at[length]) != std::string_view::npos);
+    return length > 0 &&
+           (at.size() == length || std::string_view(" \t\n,]}").find(at[length]) != std::string_view::npos);
   }
 
   void refuse_reference(const YAML::Mark& mark) {
@@ -131,7 +133,8 @@ class TreeBuilder : public YAML::EventHandler {
       complaints_.add(node.origin, "merge keys (<<) are not supported", "share values with _base_ files and ${key}");
     top.key = node.text, top.key_origin = node.origin, top.has_key = true;
     if (const auto first = top.keys.find(top.key); first != top.keys.end())
-      complaints_.add(node.origin, concat(path_here(), ": duplicate key; it was given first at ", to_text(first->second)),
+      complaints_.add(node.origin,
+                      concat(path_here(), ": duplicate key; it was given first at ", to_text(first->second)),
                       "keep one of the two");
   }
 
@@ -156,10 +159,12 @@ ConfigNode build(const std::string& text, const std::string& file, Complaints& c
     parser.HandleNextDocument(builder);
     TreeBuilder rest(text, file, complaints);
     if (builder.found && parser.HandleNextDocument(rest))
-      complaints.add(rest.root.origin, "one document expected; another one begins here", "write a space after the colon of a key");
+      complaints.add(rest.root.origin, "one document expected; another one begins here",
+                     "write a space after the colon of a key");
   } catch (const YAML::Exception& error) {
     const int line = std::max(error.mark.line, 0) + 1, column = std::max(error.mark.column, 0) + 1;
-    complaints.add({file, line, column}, "not valid YAML: " + escape_for_log(error.msg, 200), hint_for_syntax(error.msg));
+    complaints.add({file, line, column}, "not valid YAML: " + escape_for_log(error.msg, 200),
+                   hint_for_syntax(error.msg));
   }
   return std::move(builder.root);
 }

@@ -1,8 +1,7 @@
 #include "diptych/core/expect.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
@@ -11,9 +10,10 @@ namespace diptych {
 namespace {
 
 [[noreturn]] void refuse_expectation(std::string_view text, std::string_view reason) {
-  throw UsageError::command_line(concat("--expect '", escape_for_log(text), "': ", reason),
-                                 "the form is --expect '[PROTOCOL:]METRIC OP VALUE' with OP one of >= <= > <, for example "
-                                 "--expect 'i2t/R@1 >= 22.5'");
+  throw UsageError::command_line(
+      concat("--expect '", escape_for_log(text), "': ", reason),
+      "the form is --expect '[PROTOCOL:]METRIC OP VALUE' with OP one of >= <= > <, for example "
+      "--expect 'i2t/R@1 >= 22.5'");
 }
 
 bool is_name(std::string_view text) {
@@ -58,7 +58,8 @@ Expectation parse_expectation(std::string_view text) {
 
   const std::string_view value = trim(text.substr(end));
   const auto number = parse_number(value);
-  if (!number) refuse_expectation(text, concat("expected a number after ", out.op, "; got '", escape_for_log(value), "'"));
+  if (!number)
+    refuse_expectation(text, concat("expected a number after ", out.op, "; got '", escape_for_log(value), "'"));
   out.value = *number;
   return out;
 }

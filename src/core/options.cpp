@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <tuple>
 
+#include "utf8.h"
+
 namespace diptych {
 namespace {
 
@@ -35,9 +37,8 @@ void Complaints::throw_if_any() const {
 }
 
 bool Reader::has_unknown() const {
-  return std::ranges::any_of(node_.entries, [&](const auto& entry) {
-    return std::ranges::find(known_, entry.key) == known_.end();
-  });
+  return std::ranges::any_of(node_.entries,
+                             [&](const auto& entry) { return std::ranges::find(known_, entry.key) == known_.end(); });
 }
 
 void Reader::complain_unknown(const std::vector<Row>& below) {
@@ -102,7 +103,8 @@ std::string kind_given(const ConfigNode& node) {
 bool complain(const ConfigNode& node, const std::string& path, const std::string& expected, Complaints& complaints,
               const std::string& hint = "") {
   const std::string key = escape_for_log(path, 200);
-  if (node.is_null()) complaints.add(node.origin, concat(key, ": has no value; expected ", expected), hint);
+  if (node.is_null())
+    complaints.add(node.origin, concat(key, ": has no value; expected ", expected), hint);
   else
     complaints.add(node.origin,
                    concat(key, node.is_scalar() ? " = " + value_shown(node) : "", ": expected ", expected, "; got ",
@@ -133,7 +135,8 @@ std::string hint_for_number(const ConfigNode& node, bool integer) {
     const std::string octal = value_in_base(digits, 8), decimal = value_in_base(digits, 10);
     return write(octal.empty() || octal == decimal ? decimal : octal + " or " + decimal);
   }
-  if (text.starts_with("0x") || text.starts_with("0X")) return write(value_in_base(std::string_view(text).substr(2), 16));
+  if (text.starts_with("0x") || text.starts_with("0X"))
+    return write(value_in_base(std::string_view(text).substr(2), 16));
   if (text.starts_with("0o")) return write(value_in_base(std::string_view(text).substr(2), 8));
   std::string plain = text;
   std::erase(plain, '_');
@@ -159,21 +162,34 @@ bool is_word_of_yaml(std::string_view text) {
 bool reads_back_as_plain_text(const std::string& value) {
   return !is_word_of_yaml(value) && !parse_number(value) && !is_outside_of_double(value) && !has_leading_zero(value) &&
          value.find_first_of(":#{}[],&*!|>'\"%@`\\$\x7f") == std::string::npos &&
-         std::ranges::none_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20; }) &&
+         escape_for_log(value, std::string::npos) == value &&
          std::string_view("-? .").find(value.front()) == std::string_view::npos && value.back() != ' ';
+}
+
+// \u with the code point in hexadecimal; yaml-cpp reads 4 digits after \u.
+std::string yaml_escape(uint32_t point) {
+  std::string out = "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[point >> shift & 15];
+  return out;
 }
 
 std::string quoted_for_yaml(const std::string& value) {
   std::string out = "\"";
-  for (size_t i = 0; i < value.size(); ++i) {
-    const char c = value[i];
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '$' && i + 1 < value.size() && value[i + 1] == '{') out += "$$";  // else it would read back as a reference
-    else if (c == '"' || c == '\\') out += {'\\', c};
-    else if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (byte < 0x20 || byte == 0x7f) out += concat("\\x", "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]);
-    else out += c;
+  for (size_t i = 0; i < value.size();) {
+    uint32_t point = 0;
+    const size_t length = std::max<size_t>(decode_utf8(value, i, point), 1);
+    const std::string character = value.substr(i, length);
+    i += length;
+    if (character == "$" && i < value.size() && value[i] == '{')
+      out += "$$";  // else it would read back as a reference
+    else if (character == "\"" || character == "\\")
+      out += "\\" + character;
+    else if (character == "\n")
+      out += "\\n";
+    else if (character == "\t")
+      out += "\\t";
+    else
+      out += is_unsafe_on_terminals(point) ? yaml_escape(point) : character;
   }
   return out + "\"";
 }
@@ -191,7 +207,8 @@ bool convert(const ConfigNode& node, const std::string& path, const Field&, bool
   return complain(node, path, "true or false", complaints, yes ? "write true" : no ? "write false" : "");
 }
 
-bool convert(const ConfigNode& node, const std::string& path, const Field& field, int64_t& out, Complaints& complaints) {
+bool convert(const ConfigNode& node, const std::string& path, const Field& field, int64_t& out,
+             Complaints& complaints) {
   const auto value = parse_integer(node.text);
   const bool readable = node.is_scalar() && !node.quoted && value && !has_leading_zero(node.text);
   if (readable && in_range(static_cast<double>(*value), field)) {
@@ -200,8 +217,9 @@ bool convert(const ConfigNode& node, const std::string& path, const Field& field
   }
   const bool too_long = is_digits(without_sign(node.text)) && !value;
   return complain(node, path, expected_number("an integer", field), complaints,
-                  too_long    ? "out of range of 64-bit integers"
-                  : readable ? "" : hint_for_number(node, true));
+                  too_long   ? "out of range of 64-bit integers"
+                  : readable ? ""
+                             : hint_for_number(node, true));
 }
 
 bool convert(const ConfigNode& node, const std::string& path, const Field& field, double& out, Complaints& complaints) {

@@ -5,14 +5,18 @@
 #include <charconv>
 #include <cmath>
 
-namespace diptych {
-namespace {
+#include "utf8.h"
 
-// Length of the valid UTF-8 sequence at text[i] with its code point, or 0.
+namespace diptych {
+
 size_t decode_utf8(std::string_view text, size_t i, uint32_t& point) {
   const auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
   const unsigned char lead = byte(i);
-  size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+  size_t length = lead < 0x80                   ? 1
+                  : lead >= 0xc2 && lead < 0xe0 ? 2
+                  : lead >= 0xe0 && lead < 0xf0 ? 3
+                  : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                : 0;
   if (length == 0 || i + length > text.size()) return 0;
   point = length == 1 ? lead : lead & (0x7f >> length);
   for (size_t k = 1; k < length; ++k) {
@@ -23,10 +27,13 @@ size_t decode_utf8(std::string_view text, size_t i, uint32_t& point) {
   return overlong || (point >= 0xd800 && point < 0xe000) || point > 0x10ffff ? 0 : length;
 }
 
-bool is_unsafe(uint32_t point) {
-  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 || (point >= 0x202a && point <= 0x202e) ||
-         (point >= 0x2066 && point <= 0x2069) || point == 0x200e || point == 0x200f || point == 0x061c;
+bool is_unsafe_on_terminals(uint32_t point) {
+  return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029 ||
+         (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) || point == 0x200e ||
+         point == 0x200f || point == 0x061c;
 }
+
+namespace {
 
 std::string hex(uint32_t value, int digits) {
   std::string out;
@@ -48,7 +55,8 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   for (size_t i = 1; i <= a.size(); ++i)
     for (size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }
@@ -67,8 +75,10 @@ std::string escape_for_log(std::string_view text, size_t limit) {
     uint32_t point = 0;
     const size_t length = decode_utf8(text, i, point);
     std::string piece(text.substr(i, std::max<size_t>(length, 1)));
-    if (length == 0) piece = "\\x" + hex(static_cast<unsigned char>(text[i]), 2);
-    else if (is_unsafe(point)) piece = point < 0x100 ? "\\x" + hex(point, 2) : "\\u{" + hex(point, 4) + "}";
+    if (length == 0)
+      piece = "\\x" + hex(static_cast<unsigned char>(text[i]), 2);
+    else if (is_unsafe_on_terminals(point))
+      piece = point < 0x100 ? "\\x" + hex(point, 2) : "\\u{" + hex(point, 4) + "}";
     if (out.size() + piece.size() > limit) return out + "...";
     out += piece;
     i += std::max<size_t>(length, 1);
@@ -80,12 +90,23 @@ std::string escape_for_html(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -151,10 +172,14 @@ std::string lower_ascii(std::string_view text) {
 bool glob_match(std::string_view pattern, std::string_view name) {
   size_t p = 0, n = 0, star = std::string_view::npos, mark = 0;
   while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') star = p++, mark = n;
-    else if (p < pattern.size() && pattern[p] == name[n]) ++p, ++n;
-    else if (star != std::string_view::npos) p = star + 1, n = ++mark;
-    else return false;
+    if (p < pattern.size() && pattern[p] == '*')
+      star = p++, mark = n;
+    else if (p < pattern.size() && pattern[p] == name[n])
+      ++p, ++n;
+    else if (star != std::string_view::npos)
+      p = star + 1, n = ++mark;
+    else
+      return false;
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
@@ -182,8 +207,10 @@ std::vector<std::string> suggestions(std::string_view word, const std::vector<st
     const std::string name = folded(candidate);
     if (name.size() > wanted.size() + limit + 200) continue;
     const size_t distance = edit_distance(wanted, name);
-    if (distance <= limit) near.emplace_back(distance, candidate);
-    else if (name.ends_with("." + wanted)) near.emplace_back(limit + 1, candidate);  // "lr" finds "optim.lr"
+    if (distance <= limit)
+      near.emplace_back(distance, candidate);
+    else if (name.ends_with("." + wanted))
+      near.emplace_back(limit + 1, candidate);  // "lr" finds "optim.lr"
   }
   std::ranges::stable_sort(near, {}, &std::pair<size_t, std::string>::first);
   std::vector<std::string> out;

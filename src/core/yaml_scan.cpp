@@ -58,16 +58,16 @@ class YamlScanner {
     const bool begins = line_.starts_with("---"), ends = line_.starts_with("...");
     if ((!begins && !ends) || (line_.size() > 3 && !is_blank(line_[3]))) return false;
     if (begins && (content_seen_ || begun_ || ended_))
-      complain(0, "one document expected; another one begins here", "share values between files with _base_ and ${key}");
+      complain(0, "one document expected; another one begins here",
+               "share values between files with _base_ and ${key}");
     (begins ? begun_ : ended_) = true;
     at = 3;
     return false;
   }
 
   void check_indentation(size_t from) const {
-    const size_t text = line_.find_first_not_of(" \t", from);
-    if (from > 0 || text == kNowhere || line_[text] == '#') return;
-    if (const size_t tab = line_.substr(0, text).find('\t'); tab != kNowhere)
+    const size_t tab = line_.find_first_not_of(' ', from);
+    if (from == 0 && tab != kNowhere && line_[tab] == '\t')
       complaints_.add({file_, number_, static_cast<int>(tab) + 1}, "a tab in the indentation", "indent with spaces");
   }
 
@@ -92,8 +92,10 @@ class YamlScanner {
         if (!ends_word(at + 1)) return scan_plain(at);
         complain(at, "complex keys (?) are not supported", "write KEY: VALUE");
         return at + 1;
-      case ':': return in_flow || ends_word(at + 1) ? at + 1 : scan_plain(at);
-      case ',': return in_flow ? at + 1 : scan_plain(at);
+      case ':':
+        return in_flow || ends_word(at + 1) ? at + 1 : scan_plain(at);
+      case ',':
+        return in_flow ? at + 1 : scan_plain(at);
       case '[':
       case '{':
         ++flow_depth_;
@@ -104,7 +106,8 @@ class YamlScanner {
         flow_depth_ -= in_flow ? 1 : 0;
         return at + 1;
       case '"':
-      case '\'': return scan_quoted(at);
+      case '\'':
+        return scan_quoted(at);
       case '&':
       case '*':
       case '!':
@@ -116,7 +119,8 @@ class YamlScanner {
         if (in_flow) return scan_plain(at);
         block_scalar_in_ = levels_.empty() ? -1 : static_cast<int>(levels_.back().column);
         return line_.size();
-      default: return scan_plain(at);
+      default:
+        return scan_plain(at);
     }
   }
 
@@ -150,9 +154,12 @@ class YamlScanner {
                  "close it, or double an apostrophe ('') inside '...'");
         return line_.size();
       }
-      if (quote == '"' && line_[end] == '\\') ++end;
-      else if (quote == '\'' && line_.substr(end).starts_with("''")) ++end;
-      else if (line_[end] == quote) break;
+      if (quote == '"' && line_[end] == '\\')
+        ++end;
+      else if (quote == '\'' && line_.substr(end).starts_with("''"))
+        ++end;
+      else if (line_[end] == quote)
+        break;
     }
     const size_t next = line_.find_first_not_of(" \t", ++end);
     if (flow_depth_ == 0 && next != kNowhere && line_[next] == ':') enter({at, false});
@@ -199,16 +206,19 @@ const char* foreign_encoding(std::string_view text) {
 void check_encoding(std::string_view text, const std::string& file) {
   if (text.size() > kMostConfigBytes) throw UsageError(file, "larger than 1 MiB, the limit of a configuration file");
   if (const char* encoding = foreign_encoding(text))
-    throw UsageError(file, concat("looks like ", encoding, " (byte offset 0); UTF-8 is needed"), "save the file as UTF-8");
+    throw UsageError(file, concat("looks like ", encoding, " (byte offset 0); UTF-8 is needed"),
+                     "save the file as UTF-8");
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const bool line_end = byte == '\n' || (byte == '\r' && i + 1 < text.size() && text[i + 1] == '\n');
     if (byte == 0) throw UsageError(file, "NUL at " + place_of_byte(text, i), "is this a text file?");
     if (byte < 0x20 && byte != '\t' && !line_end)
-      throw UsageError(file, concat("control character ", escape_for_log(text.substr(i, 1)), " at ", place_of_byte(text, i)));
+      throw UsageError(file,
+                       concat("control character ", escape_for_log(text.substr(i, 1)), " at ", place_of_byte(text, i)));
   }
   if (const auto bad = find_invalid_utf8(text))
-    throw UsageError(file, concat("invalid UTF-8 at ", place_of_byte(text, *bad), ": ", escape_for_log(text.substr(*bad, 1))),
+    throw UsageError(file,
+                     concat("invalid UTF-8 at ", place_of_byte(text, *bad), ": ", escape_for_log(text.substr(*bad, 1))),
                      "is it Latin-1? Save the file as UTF-8");
 }
 

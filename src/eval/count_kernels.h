@@ -18,7 +18,7 @@ void count_columns(const float* scores, const float* thresholds, int32_t* above,
 /// and NaN outside the finite numbers (a comparison of floats would lose NaN, and does not vectorise).
 struct KeyRange {
   int32_t lowest = INT32_MAX, highest = INT32_MIN;
-  bool finite() const { return lowest > kMinusInfinity && highest < kInfinity; }
+  bool finite() const { return lowest > kMinusInfinity && highest < kInfinity; }  // of nothing: true
   static constexpr int32_t kInfinity = 0x7f800000, kMinusInfinity = -0x7f800001;
 };
 float value_of_key(int32_t key);

@@ -6,27 +6,31 @@
 #include "diptych/core/tensor/gemm.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/protocol.h"
+#include "eval/count_kernels.h"
 
 namespace diptych {
 namespace {
 
 /// Refuses rows with NaN or infinity: NaN would win every comparison of a sort, and lose every one of a count.
 void require_finite(const at::Tensor& embeddings, const char* side) {
-  // v * 0 is 0 or NaN, and one sum a row says so without a mask of the size of the embeddings.
-  const at::Tensor bad = at::nonzero(at::isnan(at::mv(embeddings, at::zeros({embeddings.size(1)})))).reshape(-1);
-  if (bad.numel() == 0) return;
-  std::vector<std::string> first;
-  for (int64_t i = 0; i < std::min<int64_t>(bad.numel(), 5); ++i)
-    first.push_back(concat(bad[i].item<int64_t>()));
+  std::vector<std::string> bad;
+  for (int64_t row = 0; row < embeddings.size(0); ++row) {
+    KeyRange range;
+    extend(range, embeddings.const_data_ptr<float>() + row * embeddings.size(1), embeddings.size(1));
+    if (!range.finite()) bad.push_back(concat(row));
+  }
+  if (bad.empty()) return;
+  const size_t count = bad.size();
+  bad.resize(std::min<size_t>(count, 5));
   throw NumericError(concat("embeddings of ", side),
-                     concat(bad.numel(), " of ", embeddings.size(0), " rows are not finite; first rows: ", join(first, ", ")),
+                     concat(count, " of ", embeddings.size(0), " rows are not finite; first rows: ", join(bad, ", ")),
                      "no rank can be trusted: look for the step whose loss or weights became NaN or infinite");
 }
 
 at::Tensor prepared(const at::Tensor& embeddings, const char* side) {
-  if (embeddings.dim() != 2 || embeddings.scalar_type() != at::kFloat || embeddings.size(0) == 0)
+  if (embeddings.dim() != 2 || embeddings.scalar_type() != at::kFloat || embeddings.numel() == 0)
     throw ShapeError(concat("dot_tiles: ", side, " ", embeddings.sizes(), " ", embeddings.scalar_type(),
-                            " is not [N, D] float32 with N > 0"));
+                            " is not [N, D] float32 with at least one element"));
   const at::Tensor out = embeddings.detach().cpu().contiguous();
   require_finite(out, side);
   return out;
@@ -51,8 +55,8 @@ class DotTiles final : public ScoreTiles {
   at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const override {
     if (row < 0 || col < 0 || row % kTileRows || col % kTileCols || row_count > kTileRows || col_count > kTileCols ||
         row + row_count > rows() || col + col_count > cols())
-      throw ShapeError(concat("tile: [", row, " + ", row_count, ", ", col, " + ", col_count, "] is not a tile of the ", rows(),
-                              " x ", cols(), " scores"));
+      throw ShapeError(concat("tile: [", row, " + ", row_count, ", ", col, " + ", col_count, "] is not a tile of the ",
+                              rows(), " x ", cols(), " scores"));
     // Always the product of whole tiles, so that a score has the same bits at every edge.
     const at::Tensor whole = linear_nt(block(x_, x_edge_, row, kTileRows), block(y_, y_edge_, col, kTileCols));
     return whole.narrow(0, 0, row_count).narrow(1, 0, col_count).contiguous();

@@ -107,20 +107,23 @@ std::vector<bool> strips_that_meet(const ScoreTiles& scores, const Blocks& row_b
     const auto first = row_block.begin() + begin;
     const auto last = row_block.begin() + std::min(begin + ScoreTiles::kTileRows, scores.rows());
     for (const auto& strip : groups)
-      meet.push_back(std::ranges::any_of(strip, [&](const Group& group) { return std::count(first, last, group.block) > 0; }));
+      meet.push_back(
+          std::ranges::any_of(strip, [&](const Group& group) { return std::count(first, last, group.block) > 0; }));
   }
   return meet;
 }
 
 [[noreturn]] void throw_not_finite(int64_t row, int64_t col, float score) {
-  throw NumericError("scores", concat("the score of row ", row, " (x) and column ", col, " (y) is not finite (", score, ")"),
+  throw NumericError("scores",
+                     concat("the score of row ", row, " (x) and column ", col, " (y) is not finite (", score, ")"),
                      "no rank can be trusted: look for the step whose loss or weights became NaN or infinite");
 }
 
 /// Both sweeps over the tiles.
 class Counting {
  public:
-  Counting(const ScoreTiles& scores, const Blocks& row_block, const Blocks& col_block, Pairs& row_pairs, Pairs& col_pairs)
+  Counting(const ScoreTiles& scores, const Blocks& row_block, const Blocks& col_block, Pairs& row_pairs,
+           Pairs& col_pairs)
       : scores_(scores),
         row_block_(row_block),
         row_pairs_(row_pairs),
@@ -131,13 +134,14 @@ class Counting {
   /// First sweep: the scores of all relevant pairs, from the tiles that hold any.
   void read_pair_scores() {
     const std::vector<bool> holds = strips_with_pairs();
-    sweep(scores_, [&](int64_t i, int64_t j) { return holds[place(i, j)]; },
-          [&](int64_t, const Tile& tile) {
-            for_pairs(tile, [&](Pairs& pairs, size_t pair, int64_t i, int64_t j) {
-              pairs.score[pair] = tile.at(i, j);
-              if (!std::isfinite(tile.at(i, j))) throw_not_finite(tile.row + i, tile.col + j, tile.at(i, j));
-            });
+    sweep(
+        scores_, [&](int64_t i, int64_t j) { return holds[place(i, j)]; },
+        [&](int64_t, const Tile& tile) {
+          for_pairs(tile, [&](Pairs& pairs, size_t pair, int64_t i, int64_t j) {
+            pairs.score[pair] = tile.at(i, j);
+            if (!std::isfinite(tile.at(i, j))) throw_not_finite(tile.row + i, tile.col + j, tile.at(i, j));
           });
+        });
   }
 
   /// Second sweep: tallies of the pairs in `rows` and `cols` (all pairs, or the best of each query).
@@ -146,8 +150,9 @@ class Counting {
     row_tally.resize(rows.item.items.size());
     std::vector<Worker> state(workers);
     for (Worker& worker : state) worker.col_tally.resize(cols.item.items.size());
-    sweep(scores_, [&](int64_t i, int64_t j) { return meet_[place(i, j)]; },
-          [&](int64_t worker, const Tile& tile) { count_tile(tile, rows, cols, state[static_cast<size_t>(worker)]); });
+    sweep(
+        scores_, [&](int64_t i, int64_t j) { return meet_[place(i, j)]; },
+        [&](int64_t worker, const Tile& tile) { count_tile(tile, rows, cols, state[static_cast<size_t>(worker)]); });
     merge(state);
   }
 
@@ -170,9 +175,11 @@ class Counting {
   std::vector<bool> strips_with_pairs() const {
     std::vector<bool> holds(meet_.size());
     for (int64_t row = 0; row < row_pairs_.item.size(); ++row)
-      for (const int64_t col : row_pairs_.item[row]) holds[place(row / ScoreTiles::kTileRows, col / ScoreTiles::kTileCols)] = true;
+      for (const int64_t col : row_pairs_.item[row])
+        holds[place(row / ScoreTiles::kTileRows, col / ScoreTiles::kTileCols)] = true;
     for (int64_t col = 0; col < col_pairs_.item.size(); ++col)
-      for (const int64_t row : col_pairs_.item[col]) holds[place(row / ScoreTiles::kTileRows, col / ScoreTiles::kTileCols)] = true;
+      for (const int64_t row : col_pairs_.item[col])
+        holds[place(row / ScoreTiles::kTileRows, col / ScoreTiles::kTileCols)] = true;
     return holds;
   }
 
@@ -193,8 +200,8 @@ class Counting {
     for_pairs(tile, [&](const Pairs& pairs, size_t pair, int64_t i, int64_t j) {
       if (std::bit_cast<uint32_t>(pairs.score[pair]) != std::bit_cast<uint32_t>(tile.at(i, j)))
         throw Error(ErrorClass::bug, "scores",
-                    concat("the tile of row ", tile.row + i, ", column ", tile.col + j, " changed its bits: ", pairs.score[pair],
-                           " in the first sweep, ", tile.at(i, j), " in the second"));
+                    concat("the tile of row ", tile.row + i, ", column ", tile.col + j, " changed its bits: ",
+                           pairs.score[pair], " in the first sweep, ", tile.at(i, j), " in the second"));
     });
     for (const Group& group : groups_[static_cast<size_t>(tile.col / ScoreTiles::kTileCols)])
       count_group(tile, group, rows, cols, worker);
@@ -210,8 +217,8 @@ class Counting {
       if (!worker.range.finite()) find_not_finite(tile, i, group);
       if (rows.item.size()) count_row_of(tile, i, group, row, rows);
       for (size_t layer = 0; layer < layers; ++layer)
-        count_columns(row, &worker.thresholds[layer * width], &worker.above[layer * width], &worker.at_least[layer * width],
-                      static_cast<int64_t>(width));
+        count_columns(row, &worker.thresholds[layer * width], &worker.above[layer * width],
+                      &worker.at_least[layer * width], static_cast<int64_t>(width));
     }
     add_columns(tile, group, cols, layers, worker);
   }
@@ -307,7 +314,8 @@ PairRank rank_of(const Tally& tally, float score, int64_t item, const Pairs& pai
 }
 
 /// counted: all pairs, or the best pair of each query.
-QueryRanks ranks_of(const Pairs& pairs, const Pairs& counted, const std::vector<Tally>& tallies, const Blocks& block, bool all) {
+QueryRanks ranks_of(const Pairs& pairs, const Pairs& counted, const std::vector<Tally>& tallies, const Blocks& block,
+                    bool all) {
   QueryRanks out;
   if (all) out.offsets.push_back(0);
   std::vector<int32_t> pessimistic, stable;
@@ -339,7 +347,8 @@ void require_fit(const IndexLists& lists, int64_t queries, int64_t items, const 
     int64_t last = -1;
     for (const int64_t item : lists[q]) {
       if (item <= last || item >= items)
-        throw ShapeError(concat("rank_by_counting: ", name, ", list ", q, ": ", item, " is not ascending in [0, ", items, ")"));
+        throw ShapeError(
+            concat("rank_by_counting: ", name, ", list ", q, ": ", item, " is not ascending in [0, ", items, ")"));
       last = item;
     }
   }
@@ -380,7 +389,8 @@ RankTable rank_by_counting(const RankRequest& request) {
   Pairs cols = pairs_in_block(request.rows_of_col, col_block, row_block);
   Counting counting(scores, row_block, col_block, rows, cols);
   counting.read_pair_scores();
-  const Pairs counted_rows = request.all ? rows : best_pairs(rows), counted_cols = request.all ? cols : best_pairs(cols);
+  const Pairs counted_rows = request.all ? rows : best_pairs(rows),
+              counted_cols = request.all ? cols : best_pairs(cols);
   counting.count(counted_rows, counted_cols);
   RankTable table;
   table.rows = ranks_of(rows, counted_rows, counting.row_tally, row_block, request.all);

@@ -12,7 +12,8 @@ using Ks = std::vector<int64_t>;
 
 void list_recall(auto& self, auto& field) { field("recall", self.recall, "K of Recall@K", {.lo = 1}); }
 void list_captions(auto& self, auto& field) {
-  field("captions_per_image", self.captions_per_image, "the first n captions of each image take part; 0 = all", {.lo = 0});
+  field("captions_per_image", self.captions_per_image, "the first n captions of each image take part; 0 = all",
+        {.lo = 0});
 }
 
 /// What every protocol asks of its list of K.
@@ -61,7 +62,8 @@ struct CuhkOptions : RecallOptions {
   Gallery gallery = Gallery::unique;
   static void visit(auto& self, auto& field) {
     list_recall(self, field);
-    field("gallery", self.gallery, "every image once, or once for each of its captions (only to reproduce ports that rank so)");
+    field("gallery", self.gallery,
+          "every image once, or once for each of its captions (only to reproduce ports that rank so)");
   }
 };
 
@@ -129,7 +131,8 @@ struct Cmpl final : RetrievalProtocol {
 };
 struct IdentityRetrieval final : RetrievalProtocol {
   using Options = IdentityOptions;
-  explicit IdentityRetrieval(const Options& options) : RetrievalProtocol(identity_plan(options, "identity-retrieval")) {}
+  explicit IdentityRetrieval(const Options& options)
+      : RetrievalProtocol(identity_plan(options, "identity-retrieval")) {}
 };
 struct CuhkPedes final : RetrievalProtocol {
   using Options = CuhkOptions;
@@ -146,19 +149,23 @@ struct CuhkPedes final : RetrievalProtocol {
 }  // namespace
 
 void register_protocols(ProtocolRegistry& protocols) {
-  protocols.add<Flickr8k>("flickr8k-1k", "1,000 test images x 5,000 captions, both directions", "Hodosh et al., JAIR 2013");
+  protocols.add<Flickr8k>("flickr8k-1k", "1,000 test images x 5,000 captions, both directions",
+                          "Hodosh et al., JAIR 2013");
   protocols.add<Flickr30k>("flickr30k-1k", "1,000 images x 5,000 captions of the Karpathy test split, both directions",
                            "Karpathy and Fei-Fei, CVPR 2015");
   protocols.add<Coco5k>("coco-5k", "all 5,000 test images x 25,000 captions (the first five of each image)",
                         "Karpathy and Fei-Fei, CVPR 2015");
   protocols.add<CocoFolds>("coco-1k-5fold", "mean of five contiguous blocks of 1,000 test images with their captions",
                            "Faghri et al., BMVC 2018");
-  protocols.add<CocoFirst>("coco-1k-first", "the first 1,000 test images with their captions", "Wang et al., CVPR 2016");
-  protocols.add<CuhkPedes>("cuhk-pedes", "every caption queries the unique test images; relevant: same person", "Li et al., CVPR 2017");
+  protocols.add<CocoFirst>("coco-1k-first", "the first 1,000 test images with their captions",
+                           "Wang et al., CVPR 2016");
+  protocols.add<CuhkPedes>("cuhk-pedes", "every caption queries the unique test images; relevant: same person",
+                           "Li et al., CVPR 2017");
   protocols.add<Cmpl>("cmpl", "both directions, relevant: same label", "Zhang and Lu, ECCV 2018");
   protocols.add<Shapes>("shapes", "the generated corpus, both directions, relevant: same image");
   protocols.add<ImageRetrieval>("image-retrieval", "any corpus, both directions, relevant: same image");
-  protocols.add<IdentityRetrieval>("identity-retrieval", "any corpus with labels, both directions, relevant: same label");
+  protocols.add<IdentityRetrieval>("identity-retrieval",
+                                   "any corpus with labels, both directions, relevant: same label");
 }
 
 }  // namespace diptych

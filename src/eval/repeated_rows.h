@@ -6,7 +6,8 @@
 
 namespace diptych {
 
-/// The scores of `source` with rows[i] as row i: a gallery with copies. Scores keep their bits. `source` must outlive it.
+/// The scores of `source` with rows[i] as row i: a gallery with copies. Scores keep their bits. `source` must outlive
+/// it.
 std::unique_ptr<ScoreTiles> repeated_rows(const ScoreTiles& source, std::vector<int64_t> rows);
 
 }  // namespace diptych

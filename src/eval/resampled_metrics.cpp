@@ -8,8 +8,8 @@
 
 namespace diptych {
 
-ResampledMetrics::ResampledMetrics(const QueryTable& table, std::span<const int64_t> strata, std::span<const int64_t> recall,
-                                   bool precision)
+ResampledMetrics::ResampledMetrics(const QueryTable& table, std::span<const int64_t> strata,
+                                   std::span<const int64_t> recall, bool precision)
     : strata_(strata.begin(), strata.end()),
       recall_(recall.begin(), recall.end()),
       precision_(precision),
@@ -17,14 +17,17 @@ ResampledMetrics::ResampledMetrics(const QueryTable& table, std::span<const int6
       by_rank_(strata.size()) {
   const auto clusters = static_cast<size_t>(std::accumulate(strata.begin(), strata.end(), int64_t{0}));
   std::vector<size_t> fold_of_cluster;
-  for (size_t fold = 0; fold < strata.size(); ++fold) fold_of_cluster.insert(fold_of_cluster.end(), static_cast<size_t>(strata[fold]), fold);
+  for (size_t fold = 0; fold < strata.size(); ++fold)
+    fold_of_cluster.insert(fold_of_cluster.end(), static_cast<size_t>(strata[fold]), fold);
   sums_.resize(clusters * width_);
   for (size_t q = 0; q < table.first.size(); ++q) {
     const auto cluster = static_cast<size_t>(table.cluster[q]);
     by_rank_[fold_of_cluster[cluster]].emplace_back(table.first[q], table.cluster[q]);
     std::span<const int32_t> positives;
     if (precision_)
-      positives = std::span(table.positives).subspan(static_cast<size_t>(table.offsets[q]), static_cast<size_t>(table.offsets[q + 1] - table.offsets[q]));
+      positives = std::span(table.positives)
+                      .subspan(static_cast<size_t>(table.offsets[q]),
+                               static_cast<size_t>(table.offsets[q + 1] - table.offsets[q]));
     add_query(cluster, table.first[q], positives);
   }
   for (auto& fold : by_rank_) std::ranges::sort(fold);

@@ -19,7 +19,8 @@ struct QueryTable {
 class ResampledMetrics {
  public:
   /// strata: number of clusters in each fold.
-  ResampledMetrics(const QueryTable& table, std::span<const int64_t> strata, std::span<const int64_t> recall, bool precision);
+  ResampledMetrics(const QueryTable& table, std::span<const int64_t> strata, std::span<const int64_t> recall,
+                   bool precision);
   /// "R@1", ..., "medr", "meanr", and "mAP", "mINP" with precision.
   static std::vector<std::string> names(std::span<const int64_t> recall, bool precision);
   std::vector<double> operator()(std::span<const int32_t> weights) const;
@@ -32,10 +33,10 @@ class ResampledMetrics {
 
   std::vector<int64_t> strata_, recall_;
   bool precision_;
-  size_t width_;                                        // means of one cluster: recalls, meanr, [mAP, mINP], number of queries
-  std::vector<double> sums_;                            // [clusters, width]
+  size_t width_;              // means of one cluster: recalls, meanr, [mAP, mINP], number of queries
+  std::vector<double> sums_;  // [clusters, width]
   std::vector<std::vector<std::pair<int32_t, int32_t>>> by_rank_;  // of each fold: (rank, cluster) in ascending order
-  std::vector<double> plain_;                           // the metrics themselves
+  std::vector<double> plain_;                                      // the metrics themselves
 };
 
 }  // namespace diptych

@@ -10,7 +10,8 @@ namespace diptych {
 namespace {
 
 std::string value_text(const std::string& name, double value) {
-  return name.ends_with("medr") && value == std::floor(value) ? concat(static_cast<int64_t>(value)) : one_decimal(value);
+  return name.ends_with("medr") && value == std::floor(value) ? concat(static_cast<int64_t>(value))
+                                                              : one_decimal(value);
 }
 
 /// "24.7", "24.7 [22.1, 27.4]" or "n/a (gallery=37)"; medr and meanr have their intervals in metrics.json only.
@@ -59,14 +60,20 @@ std::string ties_text(const ProtocolResult& result) {
   for (const auto& [name, metric] : result.metrics)
     if (metric.available && value_text(name, metric.value) != value_text(name, metric.stable))
       changed.push_back(concat(name, " ", value_text(name, metric.stable)));
-  return changed.empty() ? "" : concat("  with equal scores in the order of the gallery instead: ", join(changed, ", "), "\n");
+  return changed.empty()
+             ? ""
+             : concat("  with equal scores in the order of the gallery instead: ", join(changed, ", "), "\n");
 }
 
 }  // namespace
 
 std::string with_commas(int64_t count) {
-  std::string out = concat(count);
-  for (auto place = static_cast<int64_t>(out.size()) - 3; place > (count < 0 ? 1 : 0); place -= 3) out.insert(static_cast<size_t>(place), ",");
+  const std::string digits = concat(count);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && digits[i - 1] != '-' && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
   return out;
 }
 
@@ -88,7 +95,8 @@ std::string table_text(const ProtocolResult& result) {
   out += ties_text(result);
   if (result.skipped_queries)
     out += concat("  ", with_commas(result.skipped_queries), " queries without a relevant item were skipped\n");
-  if (result.collapsed) out += "  collapsed: the model gives all items the same embedding; these numbers mean nothing\n";
+  if (result.collapsed)
+    out += "  collapsed: the model gives all items the same embedding; these numbers mean nothing\n";
   return out;
 }
 

@@ -35,7 +35,7 @@ struct Direction {
   int64_t gallery;  // of the smallest fold
 };
 
-void require_fit(const RetrievalSet& set, bool by_label) {
+void require_set_fits(const RetrievalSet& set, bool by_label) {
   const int64_t rows = set.scores->rows(), cols = set.scores->cols();
   const auto require_size = [&](const char* name, size_t size, int64_t needed, bool may_be_empty) {
     if (static_cast<int64_t>(size) != needed && !(may_be_empty && size == 0))
@@ -47,15 +47,19 @@ void require_fit(const RetrievalSet& set, bool by_label) {
   require_size("x_id", set.x_id.size(), rows, true);
   require_size("y_id", set.y_id.size(), cols, true);
   for (const int64_t image : set.y_image)
-    if (image < 0 || image >= rows) throw ShapeError(concat("RetrievalSet: y_image ", image, " is not a row of ", rows));
+    if (image < 0 || image >= rows)
+      throw ShapeError(concat("RetrievalSet: y_image ", image, " is not a row of ", rows));
 }
 
 Selection select(const RetrievalPlan& plan, const RetrievalSet& set) {
   const int64_t all = set.scores->rows(), rows = plan.first_images ? std::min(all, plan.first_images) : all;
   if (rows < plan.folds)
-    throw DataError(concat("protocol ", plan.name), concat(rows, " images cannot be divided into ", plan.folds, " folds"),
+    throw DataError(concat("protocol ", plan.name),
+                    concat(rows, " images cannot be divided into ", plan.folds, " folds"),
                     "evaluate a larger split or set a smaller evaluate.protocol.folds");
-  Selection out{std::vector<int32_t>(static_cast<size_t>(all), -1), {}, std::vector<int64_t>(static_cast<size_t>(plan.folds)),
+  Selection out{std::vector<int32_t>(static_cast<size_t>(all), -1),
+                {},
+                std::vector<int64_t>(static_cast<size_t>(plan.folds)),
                 std::vector<int64_t>(static_cast<size_t>(plan.folds))};
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t fold = row * plan.folds / rows;
@@ -92,28 +96,32 @@ std::string describe(const RetrievalPlan& plan, const RetrievalSet& set, const S
   if (plan.first_images) out += concat(" (the first ", with_commas(selection.rows()), " images)");
   if (plan.folds > 1) out += concat(", mean of ", plan.folds, " contiguous folds");
   if (selection.captions_left_out)
-    out += concat(", ", with_commas(selection.captions_left_out), " captions beyond the first ", plan.captions_per_image,
-                  " of an image left out");
+    out += concat(", ", with_commas(selection.captions_left_out), " captions beyond the first ",
+                  plan.captions_per_image, " of an image left out");
   if (!plan.i2t) out += ", captions query images";
-  if (plan.one_copy_per_caption) out += concat(", gallery of ", with_commas(selection.cols()), " copies, an image once for each caption");
+  if (plan.one_copy_per_caption)
+    out += concat(", gallery of ", with_commas(selection.cols()), " copies, an image once for each caption");
   if (!set.scorer.empty()) out += concat(", scores: ", set.scorer);
   out += plan.by_label ? ", relevant: same identity" : ", relevant: same image";
   out += ", ties pessimistic (of equal scores the non-relevant come first)";
-  if (plan.published_images && (set.split != "test" || selection.rows() != plan.published_images || selection.cols() != plan.published_captions))
+  if (plan.published_images &&
+      (set.split != "test" || selection.rows() != plan.published_images || selection.cols() != plan.published_captions))
     out += concat("; not the published test split of ", size_text(plan.published_images, plan.published_captions));
   return out;
 }
 
 DirectionRanks with_ids(const std::string& name, const QueryRanks& ranks, const std::vector<std::string>& ids) {
   DirectionRanks out{name, {}, ranks.first, ranks.first_stable, ranks.positives, ranks.offsets, ranks.positives_stable};
-  for (const int64_t query : ranks.query) out.query_id.push_back(ids.empty() ? concat(query) : ids[static_cast<size_t>(query)]);
+  for (const int64_t query : ranks.query)
+    out.query_id.push_back(ids.empty() ? concat(query) : ids[static_cast<size_t>(query)]);
   return out;
 }
 
 /// Numbers the images that have a query, fold after fold.
 class Clusters {
  public:
-  Clusters(const Selection& selection, const std::vector<int64_t>& images_with_queries) : strata(selection.rows_in.size()) {
+  Clusters(const Selection& selection, const std::vector<int64_t>& images_with_queries)
+      : strata(selection.rows_in.size()) {
     std::vector<int64_t> images = images_with_queries;
     std::ranges::sort(images);  // rows of a fold are contiguous: this is the order of the folds
     images.erase(std::unique(images.begin(), images.end()), images.end());
@@ -135,16 +143,18 @@ class Clusters {
 
 QueryTable table_of(const Direction& direction, bool stable) {
   const QueryRanks& ranks = *direction.ranks;
-  return {stable ? ranks.first_stable : ranks.first, stable ? ranks.positives_stable : ranks.positives, ranks.offsets, direction.cluster};
+  return {stable ? ranks.first_stable : ranks.first, stable ? ranks.positives_stable : ranks.positives, ranks.offsets,
+          direction.cluster};
 }
 
 /// All metrics of all directions under one tie rule, with the sums over both directions at the end.
 class AllMetrics {
  public:
-  AllMetrics(const std::vector<Direction>& directions, std::span<const int64_t> strata, const std::vector<int64_t>& recall,
-             bool precision, bool stable)
+  AllMetrics(const std::vector<Direction>& directions, std::span<const int64_t> strata,
+             const std::vector<int64_t>& recall, bool precision, bool stable)
       : recall_(recall) {
-    for (const Direction& direction : directions) each_.emplace_back(table_of(direction, stable), strata, recall, precision);
+    for (const Direction& direction : directions)
+      each_.emplace_back(table_of(direction, stable), strata, recall, precision);
   }
   std::vector<double> operator()(std::span<const int32_t> weights) const {
     std::vector<double> out;
@@ -152,7 +162,8 @@ class AllMetrics {
     for (const ResampledMetrics& metrics : each_) {
       const std::vector<double> values = metrics(weights);
       for (const int64_t k : kSumOfRecalls)
-        if (const auto it = std::ranges::find(recall_, k); it != recall_.end()) rsum += values[static_cast<size_t>(it - recall_.begin())];
+        if (const auto it = std::ranges::find(recall_, k); it != recall_.end())
+          rsum += values[static_cast<size_t>(it - recall_.begin())];
       out.insert(out.end(), values.begin(), values.end());
     }
     if (each_.size() == 2) out.insert(out.end(), {rsum, rsum / 6});
@@ -170,7 +181,8 @@ struct Column {
   std::string name;
   int64_t k, gallery;
 };
-std::vector<Column> columns_of(const std::vector<Direction>& directions, const std::vector<int64_t>& recall, bool precision) {
+std::vector<Column> columns_of(const std::vector<Direction>& directions, const std::vector<int64_t>& recall,
+                               bool precision) {
   std::vector<Column> columns;
   int64_t smallest = INT64_MAX;
   for (const Direction& direction : directions) {
@@ -179,21 +191,25 @@ std::vector<Column> columns_of(const std::vector<Direction>& directions, const s
       columns.push_back({direction.name + "/" + names[i], i < recall.size() ? recall[i] : 0, direction.gallery});
     smallest = std::min(smallest, direction.gallery);
   }
-  if (directions.size() == 2) columns.push_back({"rsum", 10, smallest}), columns.push_back({"mean-recall", 10, smallest});
+  if (directions.size() == 2)
+    columns.push_back({"rsum", 10, smallest}), columns.push_back({"mean-recall", 10, smallest});
   return columns;
 }
 
-void require_queries(const RetrievalPlan& plan, const RetrievalSet& set, const Direction& direction, const ResampledMetrics& metrics) {
+void require_queries(const RetrievalPlan& plan, const RetrievalSet& set, const Direction& direction,
+                     const ResampledMetrics& metrics) {
   if (metrics.fewest_queries() > 0) return;
   const bool none = direction.ranks->query.empty();
-  throw DataError(concat("protocol ", plan.name, " on the ", set.split, " split"),
-                  concat(none ? "" : "a fold has no query: ", direction.ranks->skipped, " ", direction.name,
-                         " queries were skipped because nothing in their gallery is relevant", none ? ", and none is left" : ""),
-                  plan.by_label ? "are the labels of images and captions of the same kind?" : "does every image have captions?");
+  throw DataError(
+      concat("protocol ", plan.name, " on the ", set.split, " split"),
+      concat(none ? "" : "a fold has no query: ", direction.ranks->skipped, " ", direction.name,
+             " queries were skipped because nothing in their gallery is relevant", none ? ", and none is left" : ""),
+      plan.by_label ? "are the labels of images and captions of the same kind?" : "does every image have captions?");
 }
 
 std::vector<std::pair<std::string, Metric>> measure(const RetrievalPlan& plan, const RetrievalSet& set,
-                                                    const std::vector<Direction>& directions, const std::vector<int64_t>& strata) {
+                                                    const std::vector<Direction>& directions,
+                                                    const std::vector<int64_t>& strata) {
   const std::vector<int64_t> recall = recalls(plan);
   const AllMetrics pessimistic(directions, strata, recall, plan.precision, false);
   const AllMetrics stable(directions, strata, recall, plan.precision, true);
@@ -245,10 +261,12 @@ std::vector<Direction> directions_of(const RetrievalPlan& plan, const RetrievalS
   images.insert(images.end(), table.rows.query.begin(), table.rows.query.end());
   const Clusters clusters(selection, images);
   strata = clusters.strata;
-  const int64_t columns = *std::ranges::min_element(selection.cols_in), rows = *std::ranges::min_element(selection.rows_in);
+  const int64_t columns = *std::ranges::min_element(selection.cols_in),
+                rows = *std::ranges::min_element(selection.rows_in);
   std::vector<Direction> directions;
   if (plan.i2t) directions.push_back({"i2t", &table.rows, clusters.of(table.rows.query), columns});
-  directions.push_back({"t2i", &table.cols, clusters.of(images_of_captions), plan.one_copy_per_caption ? columns : rows});
+  directions.push_back(
+      {"t2i", &table.cols, clusters.of(images_of_captions), plan.one_copy_per_caption ? columns : rows});
   return directions;
 }
 
@@ -257,7 +275,7 @@ std::vector<Direction> directions_of(const RetrievalPlan& plan, const RetrievalS
 RetrievalProtocol::RetrievalProtocol(RetrievalPlan plan) : plan_(std::move(plan)) { std::ranges::sort(plan_.recall); }
 
 ProtocolResult RetrievalProtocol::evaluate(const RetrievalSet& set) const {
-  require_fit(set, plan_.by_label);
+  require_set_fits(set, plan_.by_label);
   const Selection selection = select(plan_, set);
   const RankTable table = rank(plan_, set, selection);
   ProtocolResult result;
@@ -273,7 +291,8 @@ ProtocolResult RetrievalProtocol::evaluate(const RetrievalSet& set) const {
     result.ranks.push_back(with_ids(direction.name, *direction.ranks, direction.name == "i2t" ? set.x_id : set.y_id));
   const bool one_score = result.images * result.captions <= 1;
   result.spread = std::max(0.0, set.spread);
-  result.collapsed = (table.lowest == table.highest && !one_score) || (set.spread >= 0 && set.spread < kCollapsedSpread);
+  result.collapsed =
+      (table.lowest == table.highest && !one_score) || (set.spread >= 0 && set.spread < kCollapsedSpread);
   return result;
 }
 
@@ -281,12 +300,15 @@ std::vector<std::string> RetrievalProtocol::metric_names() const {
   std::vector<std::string> names;
   for (const char* direction : {"i2t/", "t2i/"})
     if (plan_.i2t || std::string_view(direction) == "t2i/")
-      for (const std::string& name : ResampledMetrics::names(plan_.recall, plan_.precision)) names.push_back(direction + name);
+      for (const std::string& name : ResampledMetrics::names(plan_.recall, plan_.precision))
+        names.push_back(direction + name);
   if (plan_.i2t) names.insert(names.end(), {"rsum", "mean-recall"});
   return names;
 }
 
-std::string RetrievalProtocol::main_metric() const { return plan_.i2t ? "rsum" : concat("t2i/R@", plan_.recall.front()); }
+std::string RetrievalProtocol::main_metric() const {
+  return plan_.i2t ? "rsum" : concat("t2i/R@", plan_.recall.front());
+}
 
 const Metric* ProtocolResult::find(const std::string& name) const {
   const auto it = std::ranges::find(metrics, name, [](const auto& metric) { return metric.first; });

@@ -23,9 +23,10 @@ void visit_strip(const ScoreTiles& scores, int64_t strip, const std::function<bo
     if (!wanted(strip, j)) continue;
     const int64_t col = j * kCols, col_count = std::min(kCols, scores.cols() - col);
     const at::Tensor tile = scores.tile(row, col, row_count, col_count);
-    if (tile.sizes() != at::IntArrayRef{row_count, col_count} || tile.scalar_type() != at::kFloat || !tile.is_contiguous())
-      throw ShapeError(concat("sweep: tile ", tile.sizes(), " ", tile.scalar_type(), " is not a contiguous [", row_count,
-                              ", ", col_count, "] of float32"));
+    if (tile.sizes() != at::IntArrayRef{row_count, col_count} || tile.scalar_type() != at::kFloat ||
+        !tile.is_contiguous())
+      throw ShapeError(concat("sweep: tile ", tile.sizes(), " ", tile.scalar_type(), " is not a contiguous [",
+                              row_count, ", ", col_count, "] of float32"));
     visit({tile.const_data_ptr<float>(), row, col, row_count, col_count});
   }
 }

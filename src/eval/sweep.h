@@ -18,7 +18,8 @@ struct Tile {
 int64_t sweep_workers(const ScoreTiles& scores);
 
 /// Visits every tile for which wanted(row strip, column strip) holds; strips are numbers of tiles. The tiles of one row
-/// strip are visited by one worker, from left to right; workers run at the same time. The first exception ends the sweep.
+/// strip are visited by one worker, from left to right; workers run at the same time. The first exception ends the
+/// sweep.
 void sweep(const ScoreTiles& scores, const std::function<bool(int64_t, int64_t)>& wanted,
            const std::function<void(int64_t worker, const Tile&)>& visit);
 

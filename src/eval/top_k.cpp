@@ -15,8 +15,10 @@ namespace {
 
 using Lists = std::vector<TopK>;
 
-/// Offers [queries, items] scores, contiguous. Most rows have nothing above the threshold and cost one vectorised count.
-void offer_all(Lists& lists, const float* scores, int64_t first_query, int64_t queries, int64_t first_item, int64_t items) {
+/// Offers [queries, items] scores, contiguous. Most rows have nothing above the threshold and cost one vectorised
+/// count.
+void offer_all(Lists& lists, const float* scores, int64_t first_query, int64_t queries, int64_t first_item,
+               int64_t items) {
   for (int64_t i = 0; i < queries; ++i, scores += items) {
     TopK& list = lists[static_cast<size_t>(first_query + i)];
     if (count_row(scores, items, list.threshold()).at_least == 0) continue;

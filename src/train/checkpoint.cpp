@@ -164,8 +164,8 @@ std::optional<std::pair<fs::path, Checkpoint>> newest_checkpoint(const fs::path&
 
 std::map<std::string, at::Tensor> module_state(const torch::nn::Module& module) {
   std::map<std::string, at::Tensor> out;
-  for (const auto& item : module.named_parameters()) out[item.key()] = item.value().detach().cpu();
-  for (const auto& item : module.named_buffers()) out[item.key()] = item.value().detach().cpu();
+  for (const auto& item : module.named_parameters()) out[item.key()] = item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  for (const auto& item : module.named_buffers()) out[item.key()] = item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
   return out;
 }
 

@@ -75,9 +75,11 @@ class Sgd final : public Optimizer {
 
  protected:
   // A momentum buffer of zeros gives the textbook first step, so "first step" needs no flag and no state.
-  std::vector<std::string> slot_names() const override { return {"momentum"}; }
+  std::vector<std::string> slot_names() const override {
+    return options_.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{};
+  }
   void update(Batch& batch) override {
-    at::_fused_sgd_(batch.values, batch.gradients, batch.slots.at("momentum"), batch.weight_decay, options_.momentum, batch.lr,
+    at::_fused_sgd_(batch.values, batch.gradients, batch.slots["momentum"], batch.weight_decay, options_.momentum, batch.lr,
                     /*dampening=*/0, options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
   }
 

@@ -152,6 +152,7 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request, const st
 
   if (resuming) {
     RunDirectory run = RunDirectory::open(run_path);
+    if (fs::is_directory(run.checkpoints())) remove_stale_staging(run.checkpoints());
     std::optional<std::pair<fs::path, Checkpoint>> found;
     if (request.checkpoint.empty()) found = newest_checkpoint(run_path);
     else found.emplace(find_checkpoint(run_path, request.checkpoint), load_checkpoint(find_checkpoint(run_path, request.checkpoint)));

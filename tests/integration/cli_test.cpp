@@ -180,7 +180,7 @@ TEST_F(Program, WrongOverrides) {
   expect_config_failure("train.batch_size=.nan", {"train.batch_size"});
   expect_config_failure("objective.7.weight=1", {"objective", "2"});
   expect_config_failure("train.stages.0.optim.lr=-1", {"lr"});
-  expect_config_failure("train.stages.0.freeze=[model.imgae]", {"model.imgae"});
+  expect_config_failure("train.stages.1.freeze=[model.imgae]", {"model.imgae"});
   expect_config_failure("model.text_head.dim=8", {"model.image_head.dim", "model.text_head.dim"});
   expect_config_failure("train.batch_size=100000", {"100000"});
   expect_config_failure("device=gpu", {"gpu"});
@@ -239,7 +239,7 @@ TEST_F(Program, AnExistingRunIsNotOverwritten) {
 }
 
 TEST_F(Program, AnExplodingLearningRateIsNamed) {
-  const auto result = run_program({"train", "-c", "tiny.yaml", "--run-dir", "boom", "train.stages.1.optim.lr=1e6", "train.stages.1.optim.nesterov=false"}, dir());
+  const auto result = run_program({"train", "-c", "tiny.yaml", "--run-dir", "boom", "train.stages.2.optim.lr=1e6", "train.stages.2.optim.nesterov=false"}, dir());
   EXPECT_EQ(result.exit_code, 6) << result.err;
   EXPECT_EQ(slurp(dir() / "boom" / "STATUS"), "failed:6\n");
   fs::remove_all(dir() / "boom");

@@ -27,10 +27,11 @@ objective: [{type: cmpm}, {type: cmpc, weight: 0.5}]
 train:
   batch_size: 16
   ema: {decay: 0.9}
-  checkpoint: {every_steps: 5, keep: 3}
+  checkpoint: {every_steps: 3, keep: 3}
   stages:
-    - {name: heads, epochs: 1, freeze: [model.image], augment: false, optim: {type: adamw, lr: 1e-3, weight_decay: 1e-2}}
-    - {name: all, epochs: 2, optim: {type: sgd, lr: 1e-2, nesterov: true}, schedule: {type: cosine}}
+    - {name: first, epochs: 1, optim: {type: adam, lr: 1e-2}, warmup_epochs: 0.5}
+    - {name: heads, epochs: 1, freeze: [model.image], augment: none, optim: {type: adamw, lr: 1e-3, weight_decay: 1e-2}}
+    - {name: all, epochs: 1, optim: {type: sgd, lr: 1e-2, nesterov: true}, schedule: {type: cosine}}
 evaluate:
   protocol: {type: shapes}
 log: {every_steps: 1}

@@ -23,11 +23,11 @@ double average_precision(std::span<const int32_t> ranks);
 double average_precision_trapezoid(std::span<const int32_t> ranks);
 /// (number of relevant items) / (rank of the last of them): the inverse negative penalty, INP.
 double inverse_negative_penalty(std::span<const int32_t> ranks);
-/// Share of relevant items among the first k; the divisor is the gallery's size where that is smaller than k. With class
-/// texts as queries its mean is class-ap@k ("AP@50").
+/// Share of relevant items among the first k; the divisor is the gallery's size where that is smaller than k. With
+/// class texts as queries its mean is class-ap@k ("AP@50").
 double precision_at(std::span<const int32_t> ranks, int64_t k, int64_t gallery);
 
-/// Mean of one of the functions above over all queries, in percent. offsets: query q has ranks [offsets[q], offsets[q+1]).
+/// Mean of one of the functions above over all queries, in percent. Query q has ranks [offsets[q], offsets[q+1]).
 double mean_percent(std::span<const int32_t> ranks, std::span<const int32_t> offsets,
                     double (*metric)(std::span<const int32_t>));
 

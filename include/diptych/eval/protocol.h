@@ -10,8 +10,8 @@
 
 namespace diptych {
 
-/// Scores of all x against all y, given tile by tile so that N x M never stands in memory. A tile at the same place has the
-/// same bits whenever it is asked for.
+/// Scores of all x against all y, given tile by tile so that N x M never stands in memory. A tile at the same place has
+/// the same bits whenever it is asked for.
 class ScoreTiles {
  public:
   virtual ~ScoreTiles() = default;
@@ -30,44 +30,44 @@ std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y);
 
 /// The encoded evaluation split.
 struct RetrievalSet {
-  const ScoreTiles* scores;                // rows: images, columns: captions
-  std::vector<int64_t> x_label, y_label;   // who matches whom
-  std::vector<int64_t> y_image;            // image (row of x) that each caption describes
-  std::vector<std::string> x_id, y_id;     // for per-query files
-  std::string split;                       // "val", "test"
-  std::string scorer;                      // "cosine"
-  uint64_t seed = 1;                       // of the bootstrap
-  bool bootstrap = true;                   // 95 % intervals (skipped during training)
-  double spread = -1;                      // embedding_spread of the two sides, the smaller one; negative: not known
+  const ScoreTiles* scores;               // rows: images, columns: captions
+  std::vector<int64_t> x_label, y_label;  // who matches whom
+  std::vector<int64_t> y_image;           // image (row of x) that each caption describes
+  std::vector<std::string> x_id, y_id;    // for per-query files
+  std::string split;                      // "val", "test"
+  std::string scorer;                     // "cosine"
+  uint64_t seed = 1;                      // of the bootstrap
+  bool bootstrap = true;                  // 95 % intervals (skipped during training)
+  double spread = -1;                     // embedding_spread of the two sides, the smaller one; negative: not known
 };
 
 /// Ranks of one direction under the protocol's relevance.
 struct DirectionRanks {
-  std::string name;                         // "i2t", "t2i"
+  std::string name;  // "i2t", "t2i"
   std::vector<std::string> query_id;
-  std::vector<int32_t> first;               // pessimistic best rank of a relevant item, 1-based
+  std::vector<int32_t> first;  // pessimistic best rank of a relevant item, 1-based
   std::vector<int32_t> first_stable;
-  std::vector<int32_t> positives, offsets;  // all relevant items' ranks (pessimistic), query q: [offsets[q], offsets[q+1])
+  std::vector<int32_t> positives, offsets;  // ranks of all relevant items, query q: [offsets[q], offsets[q+1])
   std::vector<int32_t> positives_stable;    // the same under the stable rule; both ascending within a query
 };
 
 struct Metric {
-  double value = 0;        // percent for recalls, rank for medr and meanr
-  double stable = 0;       // the same under the stable tie rule
+  double value = 0;          // percent for recalls, rank for medr and meanr
+  double stable = 0;         // the same under the stable tie rule
   double low = 0, high = 0;  // 95 % bootstrap interval over queries (t2i clustered by image); low > high = not computed
-  bool available = true;   // false: R@K with K above the gallery, printed as n/a (gallery=37)
-  int64_t gallery = 0;     // items that each query is ranked against (the smallest of the folds and directions)
+  bool available = true;     // false: R@K with K above the gallery, printed as n/a (gallery=37)
+  int64_t gallery = 0;       // items that each query is ranked against (the smallest of the folds and directions)
 };
 
 /// Every number with the protocol that made it.
 struct ProtocolResult {
-  std::string protocol, description;        // description: the protocol in words, tie rule included
+  std::string protocol, description;  // description: the protocol in words, tie rule included
   std::string split;
   int64_t images = 0, captions = 0, skipped_queries = 0;
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;
-  double spread = 0;                        // of RetrievalSet
-  bool collapsed = false;                   // all scores equal, or 0 <= spread < kCollapsedSpread
+  double spread = 0;       // of RetrievalSet
+  bool collapsed = false;  // all scores equal, or 0 <= spread < kCollapsedSpread
 
   const Metric* find(const std::string& name) const;
 };

@@ -23,8 +23,8 @@ struct IndexLists {
 /// numbers; with query = 0, 1, ..., N-1 and other = y_image it is "the captions of each image".
 IndexLists equal_values(const std::vector<int64_t>& query, const std::vector<int64_t>& other);
 
-/// What to rank. Rows and columns may be left out or divided into blocks (folds): a row meets only the columns of its own
-/// block, and -1 leaves out. Scores keep the bits that they have in the whole matrix.
+/// What to rank. Rows and columns may be left out or divided into blocks (folds): a row meets only the columns of its
+/// own block, and -1 leaves out. Scores keep the bits that they have in the whole matrix.
 struct RankRequest {
   const ScoreTiles* scores = nullptr;
   IndexLists cols_of_row;                     // relevant columns of each row, ascending; no lists: rows do not query
@@ -35,11 +35,11 @@ struct RankRequest {
 
 /// Ranks (1-based) of one direction, for the queries that have a relevant item in their block, in ascending order.
 struct QueryRanks {
-  std::vector<int64_t> query;                  // row or column
-  std::vector<int32_t> first, first_stable;    // of the best relevant item
-  std::vector<int32_t> offsets;                // positives of query q: [offsets[q], offsets[q + 1]); empty unless `all`
+  std::vector<int64_t> query;                // row or column
+  std::vector<int32_t> first, first_stable;  // of the best relevant item
+  std::vector<int32_t> offsets;              // positives of query q: [offsets[q], offsets[q + 1]); empty unless `all`
   std::vector<int32_t> positives, positives_stable;  // ranks of the relevant items, ascending within a query
-  int64_t skipped = 0;                         // queries of some block that had no relevant item in it
+  int64_t skipped = 0;                               // queries of some block that had no relevant item in it
 };
 
 struct RankTable {
@@ -52,8 +52,8 @@ struct RankTable {
 ///   pessimistic  1 + #(s > s_g) + #(s = s_g, y = 0) + #(s = s_g, y = 1, index < g)
 ///   stable       1 + #(s > s_g) + #(s = s_g, index < g)
 ///
-/// Equality is exact on float32. One sweep over the tiles that hold relevant pairs reads s_g from the tile's own bits, a
-/// second sweep over all tiles counts both directions while the tile is in cache and asserts the same bits again.
+/// Equality is exact on float32. One sweep over the tiles that hold relevant pairs reads s_g from the tile's own bits,
+/// a second sweep over all tiles counts both directions while the tile is in cache and asserts the same bits again.
 /// Memory: the lists, 12 bytes for each relevant pair and thread, one tile for each thread.
 ///
 /// throws NumericError for a non-finite score (with its place), ShapeError if lists or blocks do not fit the scores

@@ -15,18 +15,22 @@ namespace diptych {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-constexpr const char* kManifest = "MANIFEST.json";
-constexpr int64_t kManifestFormat = 1;
-constexpr const char* kManifestNeeds = "0.1";  // the first version of Diptych that reads this format
-constexpr uint64_t kMaxManifestBytes = 1 << 20;
-
+namespace staged {
 struct StagedFile {
   std::string name;
   uint64_t size;
   std::string sha256;
 };
+}  // namespace staged
+
+namespace {
+
+using staged::StagedFile;
+
+constexpr const char* kManifest = "MANIFEST.json";
+constexpr int64_t kManifestFormat = 1;
+constexpr const char* kManifestNeeds = "0.1";  // the first version of Diptych that reads this format
+constexpr uint64_t kMaxManifestBytes = 1 << 20;
 
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string("/\0", 2)) == std::string::npos;
@@ -132,7 +136,7 @@ struct StagedDirectory::State {
 
   fs::path final_path;
   durable::Staging staging;
-  std::vector<StagedFile> files;
+  std::vector<staged::StagedFile> files;
 };
 
 StagedDirectory::StagedDirectory(fs::path final_path) {

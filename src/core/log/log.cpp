@@ -53,9 +53,12 @@ std::string safe_line(std::string_view line) {
   std::string out;
   for (const char c : line.substr(0, kLongestLine)) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) out += c;
-    else if (c == '\t') out += ' ';
-    else out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+    if (byte >= 0x20 && byte != 0x7f)
+      out += c;
+    else if (c == '\t')
+      out += ' ';
+    else
+      out += {'\\', 'x', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
   }
   return line.size() > kLongestLine ? out + "..." : out;
 }
@@ -72,10 +75,14 @@ std::vector<std::string> safe_lines(std::string_view text) {
 
 spdlog::level::level_enum spdlog_level(Level level) {
   switch (level) {
-    case Level::debug: return spdlog::level::debug;
-    case Level::info: return spdlog::level::info;
-    case Level::warn: return spdlog::level::warn;
-    default: return spdlog::level::err;
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warn:
+      return spdlog::level::warn;
+    default:
+      return spdlog::level::err;
   }
 }
 
@@ -94,14 +101,15 @@ class Rhythm {
   std::optional<Clock::time_point> last_;
 };
 
-/// stderr, shared by log lines and the progress line. Plain writes: a blank line over the old bar needs no escape codes.
+/// stderr, shared by log lines and the progress line. Plain writes: a blank line over the old bar needs no escape
+/// codes.
 class Terminal {
  public:
   bool color = false;
 
   void line(Level level, std::string_view text) {
     erase_bar();
-    const std::string label = level == Level::debug  ? "debug: "
+    const std::string label = level == Level::debug   ? "debug: "
                               : level == Level::warn  ? "warning: "
                               : level == Level::error ? "error: "
                                                       : "";
@@ -138,8 +146,8 @@ class Terminal {
   size_t drawn_ = 0;  // columns of the progress line that stands on the terminal
 };
 
-/// Everything behind the free functions. spdlog formats and writes the files; the terminal is a sink of ours, because the
-/// progress line must be cleared first.
+/// Everything behind the free functions. spdlog formats and writes the files; the terminal is a sink of ours, because
+/// the progress line must be cleared first.
 class Logger {
  public:
   Logger() : logger_("diptych") {
@@ -190,10 +198,18 @@ class Logger {
     logger_.sinks().clear();
   }
 
-  void set_level(Level least) { with_lock([&] { least_ = least; }); }
-  void set_mode(Progress mode) { with_lock([&] { mode_ = mode; }); }
-  void set_interval(double seconds) { with_lock([&] { interval_s_ = seconds; }); }
-  void set_color(bool on) { with_lock([&] { terminal_.color = on; }); }
+  void set_level(Level least) {
+    with_lock([&] { least_ = least; });
+  }
+  void set_mode(Progress mode) {
+    with_lock([&] { mode_ = mode; });
+  }
+  void set_interval(double seconds) {
+    with_lock([&] { interval_s_ = seconds; });
+  }
+  void set_color(bool on) {
+    with_lock([&] { terminal_.color = on; });
+  }
 
  private:
   void with_lock(const auto& action) {

@@ -5,10 +5,11 @@
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <limits>
-#include <mutex>
+#include <optional>
 
 #include "diptych/core/error.h"
 #include "diptych/core/tensor/scope.h"
@@ -49,14 +50,14 @@ at::Tensor mkl_nt(const at::Tensor& x, const at::Tensor& w) { return at::mm(x, w
 
 /// Best of a few turns, taken alternately so that a disturbance hits both.
 std::pair<double, double> gemm_seconds() {
-  const auto x = at::linspace(-1, 1, 512 * 512).view({512, 512});
+  const auto x = at::linspace(-1, 1, 256 * 512).view({256, 512}), w = at::linspace(-1, 1, 512 * 512).view({512, 512});
   const auto seconds = [&](auto&& multiply) {
     const auto start = std::chrono::steady_clock::now();
-    multiply(x, x);
+    multiply(x, w);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   double mkl = std::numeric_limits<double>::infinity(), onednn = mkl;
-  for (int turn = 0; turn < 4; ++turn) {  // the first makes kernels and threads
+  for (int turn = 0; turn < 3; ++turn) {  // the first makes kernels and threads
     mkl = std::min(mkl, seconds(mkl_nt));
     onednn = std::min(onednn, seconds(onednn_nt));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
+#include <optional>
 
 #include "core/io/posix.h"
 #include "diptych/core/io/fs.h"

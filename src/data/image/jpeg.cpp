@@ -12,15 +12,16 @@
 #include "diptych/core/text.h"
 
 namespace diptych::image {
-namespace {
-
-constexpr int kMaxScans = 500;  // a small progressive file can ask for thousands of passes over its coefficients
 
 struct JpegErrors {
   jpeg_error_mgr base;
   jmp_buf escape;
   char text[JMSG_LENGTH_MAX];
 };
+
+namespace {
+
+constexpr int kMaxScans = 500;  // a small progressive file can ask for thousands of passes over its coefficients
 
 JpegErrors& errors_of(j_common_ptr jpeg) { return *reinterpret_cast<JpegErrors*>(jpeg->err); }
 

@@ -10,7 +10,6 @@
 #include "data/image/feed.h"
 
 namespace diptych {
-namespace {
 
 /// The pairs of a batch and its distinct images, in order of first appearance.
 struct BatchPlan {
@@ -18,6 +17,8 @@ struct BatchPlan {
   std::vector<int64_t> image_index;  // of each pair, into unique_rows
   std::vector<int64_t> unique_rows;
 };
+
+namespace {
 
 BatchPlan plan_of(PairBatch pairs) {
   BatchPlan plan;

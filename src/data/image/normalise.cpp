@@ -26,9 +26,11 @@ Affine affine_of(Normalise preset) {
   return affine;
 }
 
-[[gnu::always_inline]] inline void apply_affine(const uint8_t* in, size_t count, const Affine& affine, float* out) {
-  const float* const scale = affine.scale.data();
-  const float* const shift = affine.shift.data();
+// `restrict`, because bytes may alias anything and the compiler would not vectorise.
+[[gnu::always_inline]] inline void apply_affine(const uint8_t* __restrict in, size_t count, const Affine& affine,
+                                                float* __restrict out) {
+  const float* __restrict const scale = affine.scale.data();
+  const float* __restrict const shift = affine.shift.data();
   size_t i = 0;
   for (; i + kPeriod <= count; i += kPeriod)
     for (size_t j = 0; j < kPeriod; ++j) out[i + j] = static_cast<float>(in[i + j]) * scale[j] + shift[j];

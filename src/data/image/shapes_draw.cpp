@@ -7,7 +7,7 @@
 namespace diptych::shapes {
 namespace drawing {
 
-constexpr double kLargeRadius = 0.15, kSmallRadius = 0.088;  // shares of the picture's side
+constexpr double kLargeRadius = 0.16, kSmallRadius = 0.1;  // shares of the picture's side
 constexpr int kShift = 4;                                    // OpenCV's fixed point: 1/16 pixel
 
 struct Point {
@@ -36,7 +36,7 @@ cv::Scalar colour_of(Colour colour, Random& random) {
 
 // Corners around the origin for radius 1; sizes look alike across shapes.
 std::vector<Point> corners_of(Shape shape) {
-  constexpr double s = 0.88, t = 1.15, arm = 0.34;
+  constexpr double s = 0.88, t = 1.15, arm = 0.28;
   switch (shape) {
     case Shape::square: return {{-s, -s}, {s, -s}, {s, s}, {-s, s}};
     case Shape::triangle: return {{0, -t}, {t * 0.866, t * 0.5}, {-t * 0.866, t * 0.5}};
@@ -55,7 +55,7 @@ void draw(cv::Mat& picture, const Object& object, double jitter, Random& random)
   Point centre = centre_of(object.place);
   centre.x = side * (centre.x + random.uniform(-jitter, jitter));
   centre.y = side * (centre.y + random.uniform(-jitter, jitter));
-  const double radius = side * (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.94, 1.06);
+  const double radius = side * (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.96, 1.04);
   const cv::Scalar colour = colour_of(object.colour, random);
   if (object.shape == Shape::circle) {
     cv::circle(picture, {fixed(centre.x), fixed(centre.y)}, fixed(radius), colour, cv::FILLED, cv::LINE_AA, kShift);

@@ -30,9 +30,10 @@ Verdict verdict_of(const E& exception) {
 
 TEST(ErrorClass, HasTheDocumentedTagAndExitCode) {
   const std::vector<std::tuple<ErrorClass, std::string, int>> rows = {
-      {ErrorClass::cli, "CLI", 2}, {ErrorClass::cfg, "CFG", 2}, {ErrorClass::dat, "DAT", 3}, {ErrorClass::img, "IMG", 3},
-      {ErrorClass::sec, "SEC", 3}, {ErrorClass::ckp, "CKP", 4}, {ErrorClass::out, "OUT", 5}, {ErrorClass::num, "NUM", 6},
-      {ErrorClass::dst, "DST", 7}, {ErrorClass::mem, "MEM", 8}, {ErrorClass::chk, "CHK", 9}, {ErrorClass::bug, "BUG", 1}};
+      {ErrorClass::cli, "CLI", 2}, {ErrorClass::cfg, "CFG", 2}, {ErrorClass::dat, "DAT", 3},
+      {ErrorClass::img, "IMG", 3}, {ErrorClass::sec, "SEC", 3}, {ErrorClass::ckp, "CKP", 4},
+      {ErrorClass::out, "OUT", 5}, {ErrorClass::num, "NUM", 6}, {ErrorClass::dst, "DST", 7},
+      {ErrorClass::mem, "MEM", 8}, {ErrorClass::chk, "CHK", 9}, {ErrorClass::bug, "BUG", 1}};
   for (const auto& [each, name, code] : rows) {
     EXPECT_EQ(tag(each), name);
     EXPECT_EQ(exit_code(each), code) << name;
@@ -63,7 +64,9 @@ TEST(Error, SuggestionsNeedNoHintWord) {
 }
 
 TEST(Error, SmallestExitCodeOfTheIssuesWins) {
-  EXPECT_EQ(Error({{ErrorClass::ckp, "", "", ""}, {ErrorClass::dat, "", "", ""}, {ErrorClass::out, "", "", ""}}).exit_code(), 3);
+  EXPECT_EQ(
+      Error({{ErrorClass::ckp, "", "", ""}, {ErrorClass::dat, "", "", ""}, {ErrorClass::out, "", "", ""}}).exit_code(),
+      3);
   EXPECT_EQ(Error(std::vector<Issue>{}).exit_code(), 1);
 }
 
@@ -89,7 +92,8 @@ TEST(Verdict, F17_AllocationFailuresAreMemoryErrors) {
       "Storage size calculation overflowed with sizes=[4611686018427387904, 8]",
       "CUDA out of memory. Tried to allocate 2.00 GiB"};
   for (const std::string& text : texts) {
-    const Verdict verdict = verdict_of(c10::Error(text + "\nException raised from alloc at x.cpp:1 (most recent call first):\nframe #0"));
+    const Verdict verdict =
+        verdict_of(c10::Error(text + "\nException raised from alloc at x.cpp:1 (most recent call first):\nframe #0"));
     EXPECT_EQ(verdict.exit_code, 8) << text;
     EXPECT_THAT(verdict.issues.at(0).message, HasSubstr(text.substr(0, 40)));
     EXPECT_THAT(verdict.issues.at(0).message, Not(HasSubstr("frame #0")));

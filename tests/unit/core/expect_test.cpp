@@ -25,8 +25,9 @@ TEST(ParseExpectation, ReadsProtocolMetricOperatorValue) {
 }
 
 TEST(ParseExpectation, N19_RefusesWhatIsMalformed) {
-  for (const char* text : {"", "rsum", "rsum 230", ">= 230", "rsum >=", "rsum >= many", "rsum == 230", "rsum => 230", "rsum >=> 2",
-                           "rsum >= 230 240", "a:b:c > 1", ":rsum > 1", "two words > 1", "rsum >= nan", "rsum != 1", "rsum >= 1e999"}) {
+  for (const char* text :
+       {"", "rsum", "rsum 230", ">= 230", "rsum >=", "rsum >= many", "rsum == 230", "rsum => 230", "rsum >=> 2",
+        "rsum >= 230 240", "a:b:c > 1", ":rsum > 1", "two words > 1", "rsum >= nan", "rsum != 1", "rsum >= 1e999"}) {
     try {
       parse_expectation(text);
       ADD_FAILURE() << "accepted: " << text;

@@ -41,7 +41,8 @@ TEST(NumberText, IsTheShortestThatReadsBack) {
 }
 
 TEST(Concat, JoinsAnything) {
-  EXPECT_EQ(concat("rows ", 3, " of ", size_t{4}, ' ', true, ' ', 0.25, ' ', std::string("x")), "rows 3 of 4 true 0.25 x");
+  EXPECT_EQ(concat("rows ", 3, " of ", size_t{4}, ' ', true, ' ', 0.25, ' ', std::string("x")),
+            "rows 3 of 4 true 0.25 x");
 }
 
 TEST(Concat, C29_IgnoresTheLocale) {
@@ -83,12 +84,12 @@ TEST(CsvCell, QuotesAndDefusesFormulas) {
 
 TEST(FindInvalidUtf8, GivesTheOffset) {
   EXPECT_EQ(find_invalid_utf8("caf\u00e9 \U0001f600"), std::nullopt);
-  EXPECT_EQ(find_invalid_utf8("ab\xe9"), 2u);              // Latin-1
-  EXPECT_EQ(find_invalid_utf8("a\xc0\xaf"), 1u);           // overlong
-  EXPECT_EQ(find_invalid_utf8("\xe0\x80\xaf"), 0u);        // overlong
-  EXPECT_EQ(find_invalid_utf8("ab\xed\xa0\x80"), 2u);      // surrogate
-  EXPECT_EQ(find_invalid_utf8("\xf4\x90\x80\x80"), 0u);    // above U+10FFFF
-  EXPECT_EQ(find_invalid_utf8("x\xe4\xb8"), 1u);           // cut
+  EXPECT_EQ(find_invalid_utf8("ab\xe9"), 2u);            // Latin-1
+  EXPECT_EQ(find_invalid_utf8("a\xc0\xaf"), 1u);         // overlong
+  EXPECT_EQ(find_invalid_utf8("\xe0\x80\xaf"), 0u);      // overlong
+  EXPECT_EQ(find_invalid_utf8("ab\xed\xa0\x80"), 2u);    // surrogate
+  EXPECT_EQ(find_invalid_utf8("\xf4\x90\x80\x80"), 0u);  // above U+10FFFF
+  EXPECT_EQ(find_invalid_utf8("x\xe4\xb8"), 1u);         // cut
 }
 
 TEST(ParseInteger, ReadsWholePlainDecimals) {

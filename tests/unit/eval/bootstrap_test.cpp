@@ -14,7 +14,8 @@ namespace {
 ResampledStatistics share_of_hits(int64_t clusters) {
   return [clusters](std::span<const int32_t> weights) {
     double hits = 0, all = 0;
-    for (size_t c = 0; c < weights.size(); ++c) all += weights[c], hits += static_cast<int64_t>(c) < clusters / 2 ? weights[c] : 0;
+    for (size_t c = 0; c < weights.size(); ++c)
+      all += weights[c], hits += static_cast<int64_t>(c) < clusters / 2 ? weights[c] : 0;
     return std::vector<double>{100 * hits / all};
   };
 }

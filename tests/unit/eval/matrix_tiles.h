@@ -27,6 +27,18 @@ class MatrixTiles final : public ScoreTiles {
   bool concurrent_;
 };
 
+/// A number of compute threads for one test.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(at::get_num_threads()) { at::set_num_threads(threads); }
+  ~ThreadCount() { at::set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Integer scores in [0, levels): nearly all of them tied.
 inline at::Tensor tied_scores(int64_t rows, int64_t cols, uint64_t levels, uint64_t seed) {
   at::Tensor scores = at::empty({rows, cols});
@@ -43,7 +55,8 @@ inline at::Tensor normal_rows(int64_t rows, int64_t columns, uint64_t seed) {
 }
 
 /// Ranks of the relevant items of one query by sorting, ascending: the oracle.
-inline std::vector<int32_t> sorted_ranks(const std::vector<float>& scores, const std::vector<bool>& relevant, bool stable) {
+inline std::vector<int32_t> sorted_ranks(const std::vector<float>& scores, const std::vector<bool>& relevant,
+                                         bool stable) {
   std::vector<size_t> order(scores.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::sort(order, [&](size_t a, size_t b) {

@@ -79,8 +79,8 @@ TEST(Metrics, PrecisionDividesByTheGalleryWhereItIsSmallerThanK) {
 TEST(Metrics, MedianIsTheFloorOfTheZeroBasedMedianPlusOne) {
   EXPECT_EQ(median_rank(Ranks{5}), 5);
   EXPECT_EQ(median_rank(Ranks{9, 1, 4}), 4);
-  EXPECT_EQ(median_rank(Ranks{2, 1}), 1);           // zero-based 0, 1: floor(0.5) + 1
-  EXPECT_EQ(median_rank(Ranks{10, 1, 3, 6}), 4);    // zero-based 2, 5: floor(3.5) + 1
+  EXPECT_EQ(median_rank(Ranks{2, 1}), 1);         // zero-based 0, 1: floor(0.5) + 1
+  EXPECT_EQ(median_rank(Ranks{10, 1, 3, 6}), 4);  // zero-based 2, 5: floor(3.5) + 1
   EXPECT_EQ(mean_rank(Ranks{10, 1, 3, 6}), 5);
 }
 

@@ -42,7 +42,8 @@ std::shared_ptr<Protocol> protocol(const std::string& name, const std::string& y
 struct Corpus {
   std::unique_ptr<ScoreTiles> tiles;
   RetrievalSet set;
-  Corpus(std::unique_ptr<ScoreTiles> scores, std::vector<int64_t> image_of_caption, std::vector<int64_t> label_of_image = {})
+  Corpus(std::unique_ptr<ScoreTiles> scores, std::vector<int64_t> image_of_caption,
+         std::vector<int64_t> label_of_image = {})
       : tiles(std::move(scores)) {
     set.scores = tiles.get();
     set.split = "test", set.scorer = "cosine", set.bootstrap = false;
@@ -54,7 +55,8 @@ struct Corpus {
     for (const int64_t image : image_of_caption) set.y_label.push_back(label_of_image[static_cast<size_t>(image)]);
   }
 };
-Corpus corpus_of(const at::Tensor& scores, std::vector<int64_t> image_of_caption, std::vector<int64_t> label_of_image = {}) {
+Corpus corpus_of(const at::Tensor& scores, std::vector<int64_t> image_of_caption,
+                 std::vector<int64_t> label_of_image = {}) {
   return {std::make_unique<MatrixTiles>(scores), std::move(image_of_caption), std::move(label_of_image)};
 }
 
@@ -64,7 +66,8 @@ std::vector<int64_t> ragged_captions(int64_t images, uint64_t seed) {
   Random random(seed, {21});
   for (int64_t image = 0; image < images; ++image)
     for (uint64_t n = 1 + random.below(7); n > 0; --n) sorted.push_back(image);
-  for (const int64_t place : permutation(static_cast<int64_t>(sorted.size()), random)) shuffled.push_back(sorted[static_cast<size_t>(place)]);
+  for (const int64_t place : permutation(static_cast<int64_t>(sorted.size()), random))
+    shuffled.push_back(sorted[static_cast<size_t>(place)]);
   return shuffled;
 }
 
@@ -144,8 +147,9 @@ TEST(Protocols, M5FoldsOfAMatrix) {
 // ---- every metric against sorting
 
 /// Metrics of a corpus by sorting; rank lists of each query and direction come from `relevant`.
-std::map<std::string, double> metrics_by_sorting(const at::Tensor& scores, const std::vector<std::vector<bool>>& relevant,
-                                                 bool use_stable, const std::vector<int64_t>& recall) {
+std::map<std::string, double> metrics_by_sorting(const at::Tensor& scores,
+                                                 const std::vector<std::vector<bool>>& relevant, bool use_stable,
+                                                 const std::vector<int64_t>& recall) {
   std::map<std::string, double> out;
   double rsum = 0;
   for (const bool rows : {true, false}) {
@@ -154,7 +158,8 @@ std::map<std::string, double> metrics_by_sorting(const at::Tensor& scores, const
     for (int64_t q = 0; q < s.size(0); ++q) {
       std::vector<bool> hit;
       for (int64_t item = 0; item < s.size(1); ++item)
-        hit.push_back(rows ? relevant[static_cast<size_t>(q)][static_cast<size_t>(item)] : relevant[static_cast<size_t>(item)][static_cast<size_t>(q)]);
+        hit.push_back(rows ? relevant[static_cast<size_t>(q)][static_cast<size_t>(item)]
+                           : relevant[static_cast<size_t>(item)][static_cast<size_t>(q)]);
       const float* begin = s.const_data_ptr<float>() + q * s.size(1);
       const auto ranks = sorted_ranks({begin, begin + s.size(1)}, hit, use_stable);
       if (ranks.empty()) continue;
@@ -180,8 +185,10 @@ std::vector<std::vector<bool>> equal_matrix(const std::vector<int64_t>& x, const
   return out;
 }
 
-void expect_equal_to_sorting(const ProtocolResult& result, const at::Tensor& scores, const std::vector<std::vector<bool>>& relevant) {
-  const auto pessimistic = metrics_by_sorting(scores, relevant, false, {1, 5, 10}), plain = metrics_by_sorting(scores, relevant, true, {1, 5, 10});
+void expect_equal_to_sorting(const ProtocolResult& result, const at::Tensor& scores,
+                             const std::vector<std::vector<bool>>& relevant) {
+  const auto pessimistic = metrics_by_sorting(scores, relevant, false, {1, 5, 10}),
+             plain = metrics_by_sorting(scores, relevant, true, {1, 5, 10});
   EXPECT_FALSE(result.metrics.empty());
   for (const auto& [name, metric] : result.metrics) {
     EXPECT_TRUE(metric.available) << name;
@@ -252,8 +259,10 @@ TEST(Protocols, PermutingTheGalleryChangesNothing) {
   const std::vector<int64_t> order = permutation(count, Random(1, {2}));
   std::vector<int64_t> moved;
   for (const int64_t place : order) moved.push_back(captions[static_cast<size_t>(place)]);
-  const Corpus before = corpus_of(scores, captions), after = corpus_of(scores.index_select(1, torch::tensor(order)), moved);
-  const ProtocolResult a = protocol("image-retrieval")->evaluate(before.set), b = protocol("image-retrieval")->evaluate(after.set);
+  const Corpus before = corpus_of(scores, captions),
+               after = corpus_of(scores.index_select(1, torch::tensor(order)), moved);
+  const ProtocolResult a = protocol("image-retrieval")->evaluate(before.set),
+                       b = protocol("image-retrieval")->evaluate(after.set);
   for (const auto& [name, metric] : a.metrics) EXPECT_NEAR(metric.value, value(b, name), 1e-9) << name;
 }
 
@@ -264,8 +273,10 @@ TEST(Protocols, PermutingTheImagesChangesNothing) {
   std::vector<int64_t> place_of(45), moved;
   for (int64_t i = 0; i < 45; ++i) place_of[static_cast<size_t>(order[static_cast<size_t>(i)])] = i;
   for (const int64_t image : captions) moved.push_back(place_of[static_cast<size_t>(image)]);
-  const Corpus before = corpus_of(scores, captions), after = corpus_of(scores.index_select(0, torch::tensor(order)), moved);
-  const ProtocolResult a = protocol("image-retrieval")->evaluate(before.set), b = protocol("image-retrieval")->evaluate(after.set);
+  const Corpus before = corpus_of(scores, captions),
+               after = corpus_of(scores.index_select(0, torch::tensor(order)), moved);
+  const ProtocolResult a = protocol("image-retrieval")->evaluate(before.set),
+                       b = protocol("image-retrieval")->evaluate(after.set);
   for (const auto& [name, metric] : a.metrics) EXPECT_NEAR(metric.value, value(b, name), 1e-9) << name;
 }
 
@@ -290,13 +301,14 @@ TEST(Protocols, AnotherNonRelevantItemNeverImprovesAMetric) {
 }
 
 TEST(Protocols, ThreadsAndMatrixInMemoryGiveTheRanksOfTheTiles) {
-  const at::Tensor x = normal_rows(600, 24, 1), y = at::cat({x, x, normal_rows(100, 24, 2)}) + 0.3 * normal_rows(1300, 24, 3);
+  const at::Tensor x = normal_rows(600, 24, 1),
+                   y = at::cat({x, x, normal_rows(100, 24, 2)}) + 0.3 * normal_rows(1300, 24, 3);
   std::vector<int64_t> captions;
   for (int64_t j = 0; j < 1300; ++j) captions.push_back(j % 600);
   Corpus tiled(dot_tiles(x, y.contiguous()), captions);
-  const int threads = at::get_num_threads();
+  const ThreadCount two(2);
   const ProtocolResult many = protocol("image-retrieval")->evaluate(tiled.set);
-  EXPECT_EQ(at::get_num_threads(), threads) << "the sweep leaves the number of threads alone";
+  EXPECT_EQ(at::get_num_threads(), 2) << "the sweep leaves the number of threads alone";
   at::set_num_threads(1);
   const ProtocolResult one = protocol("image-retrieval")->evaluate(tiled.set);
   at::Tensor matrix = at::empty({600, 1300});
@@ -305,7 +317,7 @@ TEST(Protocols, ThreadsAndMatrixInMemoryGiveTheRanksOfTheTiles) {
       const int64_t rows = std::min<int64_t>(256, 600 - row), cols = std::min<int64_t>(1024, 1300 - col);
       matrix.narrow(0, row, rows).narrow(1, col, cols).copy_(tiled.tiles->tile(row, col, rows, cols));
     }
-  at::set_num_threads(threads);
+  at::set_num_threads(2);
   const Corpus whole = corpus_of(matrix, captions);
   const ProtocolResult full = protocol("image-retrieval")->evaluate(whole.set);
   for (size_t direction = 0; direction < 2; ++direction) {
@@ -333,7 +345,8 @@ TEST(DotTiles, AScoreHasTheSameBitsAtEveryEdge) {
   for (const int64_t rows : {1, 3, 100, 255})
     for (const int64_t cols : {1, 5, 700, 1023}) {
       const auto part = dot_tiles(x.narrow(0, 0, rows), y.narrow(0, 0, cols));
-      EXPECT_TRUE(at::equal(part->tile(0, 0, rows, cols), whole.narrow(0, 0, rows).narrow(1, 0, cols))) << rows << " x " << cols;
+      EXPECT_TRUE(at::equal(part->tile(0, 0, rows, cols), whole.narrow(0, 0, rows).narrow(1, 0, cols)))
+          << rows << " x " << cols;
     }
 }
 
@@ -343,14 +356,16 @@ TEST(DotTiles, RefuseNonFiniteEmbeddingsWithCountAndFirstRows) {
     at::Tensor x = normal_rows(30, 8, 8);
     for (const int64_t row : {4, 7, 9, 11, 12, 29}) x[row][row % 8] = bad;
     const std::string message = message_of<NumericError>([&] { dot_tiles(normal_rows(3, 8, 9), x); });
-    EXPECT_THAT(message, AllOf(HasSubstr("embeddings of y"), HasSubstr("6 of 30"), HasSubstr("4, 7, 9, 11, 12"), Not(HasSubstr("29"))));
+    EXPECT_THAT(message, AllOf(HasSubstr("embeddings of y"), HasSubstr("6 of 30"), HasSubstr("4, 7, 9, 11, 12"),
+                               Not(HasSubstr("29"))));
   }
 }
 
 TEST(DotTiles, AnOverflowOfFiniteEmbeddingsIsRefusedToo) {
   const at::Tensor x = at::full({4, 8}, 1e30);
   const Corpus corpus(dot_tiles(x, x), {0, 1, 2, 3});
-  EXPECT_THAT(message_of<NumericError>([&] { protocol("image-retrieval")->evaluate(corpus.set); }), HasSubstr("not finite"));
+  EXPECT_THAT(message_of<NumericError>([&] { protocol("image-retrieval")->evaluate(corpus.set); }),
+              HasSubstr("not finite"));
 }
 
 TEST(DotTiles, RefuseWhatIsNoPairOfMatricesAndWhatIsNoTile) {
@@ -441,10 +456,12 @@ TEST(Protocols, FoldsAreAveragedWhateverTheOrderOfTheCaptions) {
   for (int64_t fold = 0; fold < 5; ++fold) {
     std::vector<int64_t> columns, images, inside;
     for (int64_t j = 0; j < count; ++j)
-      if (captions[static_cast<size_t>(j)] / 11 == fold) columns.push_back(j), inside.push_back(captions[static_cast<size_t>(j)] % 11);
+      if (captions[static_cast<size_t>(j)] / 11 == fold)
+        columns.push_back(j), inside.push_back(captions[static_cast<size_t>(j)] % 11);
     for (int64_t i = 0; i < 11; ++i) images.push_back(i);
     const at::Tensor block = scores.narrow(0, fold * 11, 11).index_select(1, torch::tensor(columns));
-    for (const auto& [name, number] : metrics_by_sorting(block, equal_matrix(images, inside), false, {1, 5, 10})) mean[name] += number / 5;
+    for (const auto& [name, number] : metrics_by_sorting(block, equal_matrix(images, inside), false, {1, 5, 10}))
+      mean[name] += number / 5;
   }
   for (const auto& [name, metric] : result.metrics) EXPECT_NEAR(metric.value, mean.at(name), 1e-9) << name;
   EXPECT_THAT(result.description, HasSubstr("5 contiguous folds"));
@@ -469,11 +486,13 @@ TEST(Protocols, QueriesWithoutRelevantItemsAreSkippedAndCounted) {
 TEST(Protocols, NothingRelevantAtAllIsAnError) {
   Corpus corpus = corpus_of(at::eye(3), {0, 1, 2});
   corpus.set.y_label = {7, 8, 9};
-  EXPECT_THAT(message_of<DataError>([&] { protocol("identity-retrieval")->evaluate(corpus.set); }),
-              AllOf(HasSubstr("identity-retrieval"), HasSubstr("test"), HasSubstr("3 i2t queries"), HasSubstr("none is left")));
+  EXPECT_THAT(
+      message_of<DataError>([&] { protocol("identity-retrieval")->evaluate(corpus.set); }),
+      AllOf(HasSubstr("identity-retrieval"), HasSubstr("test"), HasSubstr("3 i2t queries"), HasSubstr("none is left")));
   // One fold without captions has no query either.
   const Corpus folds = corpus_of(at::rand({4, 2}), {0, 1});
-  EXPECT_THAT(message_of<DataError>([&] { protocol("coco-1k-5fold", "{folds: 2}")->evaluate(folds.set); }), HasSubstr("a fold has no query"));
+  EXPECT_THAT(message_of<DataError>([&] { protocol("coco-1k-5fold", "{folds: 2}")->evaluate(folds.set); }),
+              HasSubstr("a fold has no query"));
 }
 
 TEST(Protocols, ListsThatDoNotFitTheScoresAreRefused) {
@@ -511,7 +530,8 @@ TEST(Protocols, SumOfRecallsAlwaysMeansOneFiveAndTen) {
 // ---- options and registry
 
 TEST(ProtocolOptions, RefuseAKThatMakesNoSense) {
-  for (const char* yaml : {"{recall: [0]}", "{recall: [-1]}", "{recall: [1.5]}", "{recall: [1, 5, 1]}", "{recall: []}", "{recall: 5}"}) {
+  for (const char* yaml :
+       {"{recall: [0]}", "{recall: [-1]}", "{recall: [1.5]}", "{recall: [1, 5, 1]}", "{recall: []}", "{recall: 5}"}) {
     const std::string message = message_of<UsageError>([&] { protocol("coco-1k-5fold", yaml); });
     EXPECT_THAT(message, HasSubstr("evaluate.protocol.recall")) << yaml;
   }
@@ -520,8 +540,9 @@ TEST(ProtocolOptions, RefuseAKThatMakesNoSense) {
 }
 
 TEST(ProtocolRegistryTest, HoldsTheNamesOfTheMethodsList) {
-  EXPECT_THAT(registry().names(), ElementsAre("cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "cuhk-pedes", "flickr30k-1k",
-                                              "flickr8k-1k", "identity-retrieval", "image-retrieval", "shapes"));
+  EXPECT_THAT(registry().names(),
+              ElementsAre("cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "cuhk-pedes", "flickr30k-1k",
+                          "flickr8k-1k", "identity-retrieval", "image-retrieval", "shapes"));
 }
 
 TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItNames) {
@@ -540,8 +561,9 @@ TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItN
     EXPECT_EQ(names, made->metric_names());
     EXPECT_TRUE(result.find(made->main_metric()));
     EXPECT_EQ(made->by_identity(), result.find("t2i/mAP") != nullptr);
-    EXPECT_THAT(result.description, AllOf(HasSubstr("test split"), HasSubstr("60 images"), HasSubstr("cosine"), HasSubstr("pessimistic"),
-                                          HasSubstr(made->by_identity() ? "same identity" : "same image")));
+    EXPECT_THAT(result.description,
+                AllOf(HasSubstr("test split"), HasSubstr("60 images"), HasSubstr("cosine"), HasSubstr("pessimistic"),
+                      HasSubstr(made->by_identity() ? "same identity" : "same image")));
   }
 }
 
@@ -564,9 +586,11 @@ TEST(Protocols, SayWhetherTheSplitIsThePublishedOne) {
   const at::Tensor x = normal_rows(1000, 4, 1), y = normal_rows(5000, 4, 2);
   Corpus corpus(dot_tiles(x, y), captions);
   const auto description = [&] { return protocol("flickr8k-1k")->evaluate(corpus.set).description; };
-  EXPECT_THAT(description(), AllOf(StartsWith("test split, 1,000 images x 5,000 captions"), Not(HasSubstr("not the published"))));
+  EXPECT_THAT(description(),
+              AllOf(StartsWith("test split, 1,000 images x 5,000 captions"), Not(HasSubstr("not the published"))));
   corpus.set.split = "val";
-  EXPECT_THAT(description(), AllOf(StartsWith("val split"), HasSubstr("not the published test split of 1,000 images x 5,000 captions")));
+  EXPECT_THAT(description(), AllOf(StartsWith("val split"),
+                                   HasSubstr("not the published test split of 1,000 images x 5,000 captions")));
 }
 
 // ---- intervals
@@ -577,7 +601,8 @@ TEST(Protocols, IntervalsHoldTheValueAndFollowTheSeed) {
   Corpus corpus = corpus_of(scores, captions);
   EXPECT_GT(protocol("image-retrieval")->evaluate(corpus.set).find("rsum")->low, 0) << "not computed: low > high";
   corpus.set.bootstrap = true;
-  const ProtocolResult one = protocol("coco-1k-5fold")->evaluate(corpus.set), same = protocol("coco-1k-5fold")->evaluate(corpus.set);
+  const ProtocolResult one = protocol("coco-1k-5fold")->evaluate(corpus.set),
+                       same = protocol("coco-1k-5fold")->evaluate(corpus.set);
   corpus.set.seed = 2;
   const ProtocolResult other = protocol("coco-1k-5fold")->evaluate(corpus.set);
   for (const auto& [name, metric] : one.metrics) {
@@ -595,7 +620,8 @@ TEST(Protocols, FiveEqualCaptionsOfAnImageDoNotNarrowTheInterval) {
   for (int64_t image = 0; image < 100; ++image) once.push_back(image), five.insert(five.end(), 5, image);
   Corpus single = corpus_of(scores, once), repeated = corpus_of(scores.repeat_interleave(5, 1), five);
   single.set.bootstrap = repeated.set.bootstrap = true;
-  const ProtocolResult a = protocol("image-retrieval")->evaluate(single.set), b = protocol("image-retrieval")->evaluate(repeated.set);
+  const ProtocolResult a = protocol("image-retrieval")->evaluate(single.set),
+                       b = protocol("image-retrieval")->evaluate(repeated.set);
   for (const char* name : {"t2i/R@10", "t2i/meanr", "t2i/medr"}) {
     EXPECT_NEAR(a.find(name)->low, b.find(name)->low, 1e-9) << name;
     EXPECT_NEAR(a.find(name)->high, b.find(name)->high, 1e-9) << name;
@@ -606,10 +632,17 @@ TEST(Protocols, FiveEqualCaptionsOfAnImageDoNotNarrowTheInterval) {
 
 ProtocolResult printed_result() {
   ProtocolResult result;
-  result.protocol = "flickr8k-1k", result.description = "test split, 1,000 images x 5,000 captions", result.split = "test";
-  result.metrics = {{"i2t/R@1", {24.74, 24.74, 22.1, 27.4}}, {"i2t/R@10", {61.7, 61.7, 58.8, 64.6}}, {"i2t/medr", {6, 6, 5, 6}},
-                    {"i2t/meanr", {38.25, 38.25, 30, 45}},   {"t2i/R@1", {9.0, 9.2, 8.0, 9.9}},    {"t2i/R@10", {54.5, 54.5, 53, 56}},
-                    {"t2i/medr", {12, 12, 11, 13}},          {"t2i/meanr", {101.5, 101.5, 90, 110}}, {"rsum", {248.4, 248.6, 240, 256.04}}};
+  result.protocol = "flickr8k-1k", result.description = "test split, 1,000 images x 5,000 captions",
+  result.split = "test";
+  result.metrics = {{"i2t/R@1", {24.74, 24.74, 22.1, 27.4}},
+                    {"i2t/R@10", {61.7, 61.7, 58.8, 64.6}},
+                    {"i2t/medr", {6, 6, 5, 6}},
+                    {"i2t/meanr", {38.25, 38.25, 30, 45}},
+                    {"t2i/R@1", {9.0, 9.2, 8.0, 9.9}},
+                    {"t2i/R@10", {54.5, 54.5, 53, 56}},
+                    {"t2i/medr", {12, 12, 11, 13}},
+                    {"t2i/meanr", {101.5, 101.5, 90, 110}},
+                    {"rsum", {248.4, 248.6, 240, 256.04}}};
   return result;
 }
 
@@ -631,7 +664,8 @@ TEST(TableText, PrintsNoIntervalsThatWereNotComputed) {
 }
 
 TEST(LineText, IsTheFormPrintedWhileTraining) {
-  EXPECT_EQ(line_text(printed_result()), "test flickr8k-1k i2t R@1 24.7 R@10 61.7 | t2i R@1 9.0 R@10 54.5 | rsum 248.4");
+  EXPECT_EQ(line_text(printed_result()),
+            "test flickr8k-1k i2t R@1 24.7 R@10 61.7 | t2i R@1 9.0 R@10 54.5 | rsum 248.4");
 }
 
 TEST(Protocols, RanksCarryTheIdsOfTheirQueriesAndAllPositives) {

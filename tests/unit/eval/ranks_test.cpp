@@ -109,6 +109,7 @@ struct Shape {
 class RankByCounting : public ::testing::TestWithParam<Shape> {};
 
 TEST_P(RankByCounting, EqualsSortingForManyTiesBothRulesBothDirections) {
+  const ThreadCount threads(3);
   const auto [rows, cols] = GetParam();
   const std::vector<int32_t> row_zero(static_cast<size_t>(rows)), col_zero(static_cast<size_t>(cols));
   for (const uint64_t levels : {1, 2, 7, 1000}) {
@@ -125,6 +126,7 @@ TEST_P(RankByCounting, EqualsSortingForManyTiesBothRulesBothDirections) {
 }
 
 TEST_P(RankByCounting, EqualsSortingWithinScatteredBlocks) {
+  const ThreadCount threads(2);
   const auto [rows, cols] = GetParam();
   const at::Tensor scores = tied_scores(rows, cols, 9, 3);
   const Relevance relevance = random_relevance(rows, cols, 4);
@@ -138,7 +140,9 @@ TEST_P(RankByCounting, EqualsSortingWithinScatteredBlocks) {
 INSTANTIATE_TEST_SUITE_P(Shapes, RankByCounting,
                          ::testing::Values(Shape{1, 1}, Shape{3, 7}, Shape{37, 90}, Shape{256, 1024}, Shape{257, 1025},
                                            Shape{600, 40}, Shape{40, 2100}),
-                         [](const auto& p) { return std::to_string(p.param.rows) + "x" + std::to_string(p.param.cols); });
+                         [](const auto& p) {
+                           return std::to_string(p.param.rows) + "x" + std::to_string(p.param.cols);
+                         });
 
 TEST(RankRequest, ADirectionWithoutListsIsNotRanked) {
   const MatrixTiles tiles(torch::tensor({{0.5, 0.2}, {0.6, 0.9}}));
@@ -191,7 +195,8 @@ TEST(RankRequest, NonFiniteScoresAreRefusedWithTheirPlace) {
         rank_by_counting({&tiles, lists, lists, {}, {}, false});
         FAIL() << bad << " was accepted";
       } catch (const NumericError& error) {
-        EXPECT_THAT(error.what(), AllOf(HasSubstr("row 1"), HasSubstr("column " + std::to_string(col)), HasSubstr("not finite")));
+        EXPECT_THAT(error.what(),
+                    AllOf(HasSubstr("row 1"), HasSubstr("column " + std::to_string(col)), HasSubstr("not finite")));
         EXPECT_EQ(error.exit_code(), 6);
       }
     }

@@ -21,20 +21,23 @@ std::vector<Scored> sorted_list(const at::Tensor& scores, int64_t k) {
 
 TEST(TopK, KeepsTheBestInWhateverOrderTheyCome) {
   TopK list(3);
-  for (const Scored& item : {Scored{4, 1.f}, Scored{0, 3.f}, Scored{3, 1.f}, Scored{1, 2.f}, Scored{2, 1.f}, Scored{5, 0.f}})
+  for (const Scored& item :
+       {Scored{4, 1.f}, Scored{0, 3.f}, Scored{3, 1.f}, Scored{1, 2.f}, Scored{2, 1.f}, Scored{5, 0.f}})
     list.offer(item);
   EXPECT_THAT(list.items(), ElementsAre(Scored{0, 3.f}, Scored{1, 2.f}, Scored{2, 1.f}));
   EXPECT_EQ(list.threshold(), 1.f);
 }
 
 TEST(TopLists, EqualAStableSortInBothDirections) {
+  const ThreadCount threads(3);
   for (const uint64_t levels : {1, 3, 50}) {
     const at::Tensor scores = tied_scores(520, 1100, levels, levels);
     const MatrixTiles tiles(scores);
     const TopLists lists = top_lists(tiles, 10);
     ASSERT_EQ(lists.cols_of_row.size(), 520u);
     ASSERT_EQ(lists.rows_of_col.size(), 1100u);
-    for (const int64_t i : {0, 255, 256, 519}) EXPECT_EQ(lists.cols_of_row[static_cast<size_t>(i)], sorted_list(scores[i], 10)) << i;
+    for (const int64_t i : {0, 255, 256, 519})
+      EXPECT_EQ(lists.cols_of_row[static_cast<size_t>(i)], sorted_list(scores[i], 10)) << i;
     for (const int64_t j : {0, 1023, 1024, 1099})
       EXPECT_EQ(lists.rows_of_col[static_cast<size_t>(j)], sorted_list(scores.select(1, j), 10)) << j;
   }

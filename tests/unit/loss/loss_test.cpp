@@ -35,7 +35,7 @@ std::shared_ptr<Loss> loss_of(const std::string& yaml, LossContext context = {3,
 }
 
 // What a configuration error says.
-std::string complaint(const std::string& yaml) {
+std::string refusal(const std::string& yaml) {
   try {
     loss_of(yaml);
   } catch (const UsageError& error) {
@@ -184,19 +184,19 @@ TEST(LossOptions, ReadEveryWord) {
 }
 
 TEST(LossOptions, TopKMeanAndKBelongTogether) {
-  EXPECT_THAT(complaint("{type: bidirectional_triplet, mining: topk_mean}"),
+  EXPECT_THAT(refusal("{type: bidirectional_triplet, mining: topk_mean}"),
               HasSubstr("objective.0.k: has no value, and mining: topk_mean needs one"));
-  EXPECT_THAT(complaint("{type: bidirectional_triplet, k: 4}"), HasSubstr("only mining: topk_mean reads it"));
+  EXPECT_THAT(refusal("{type: bidirectional_triplet, k: 4}"), HasSubstr("only mining: topk_mean reads it"));
 }
 
 TEST(LossOptions, RefuseWhatCannotWork) {
-  EXPECT_THAT(complaint("{type: cmpm, direction: p|q}"), HasSubstr("direction"));
-  EXPECT_THAT(complaint("{type: cmpm, tau: 0}"), HasSubstr("tau"));
-  EXPECT_THAT(complaint("{type: cmpm, marginn: 0.2}"), HasSubstr("marginn"));
-  EXPECT_THAT(complaint("{type: infonce, learned: true, temperature: 0.001}"), HasSubstr("max_scale"));
-  EXPECT_THAT(complaint("{type: structure_preserving, image_to_text: 0, text_to_image: 0, text_text: 0}"),
+  EXPECT_THAT(refusal("{type: cmpm, direction: p|q}"), HasSubstr("direction"));
+  EXPECT_THAT(refusal("{type: cmpm, tau: 0}"), HasSubstr("tau"));
+  EXPECT_THAT(refusal("{type: cmpm, marginn: 0.2}"), HasSubstr("marginn"));
+  EXPECT_THAT(refusal("{type: infonce, learned: true, temperature: 0.001}"), HasSubstr("max_scale"));
+  EXPECT_THAT(refusal("{type: structure_preserving, image_to_text: 0, text_to_image: 0, text_text: 0}"),
               HasSubstr("all four weights are 0"));
-  EXPECT_THAT(complaint("{type: cmpmm}"), HasSubstr("cmpm"));
+  EXPECT_THAT(refusal("{type: cmpmm}"), HasSubstr("cmpm"));
 }
 
 TEST(BidirectionalTripletLoss, SumsDuringTheWarmUpAndTakesTheHardestAfterwards) {

@@ -197,6 +197,8 @@ TEST(BiLstm, PaddingRowIsZeroAndGetsNoGradient) {
   EXPECT_EQ(table.grad()[0].abs().max().item<double>(), 0);
   EXPECT_GT(table.grad()[3].abs().max().item<double>(), 0);
   EXPECT_EQ(table.grad()[4].abs().max().item<double>(), 0) << "word 4 occurs nowhere";
+  encoder->forward(tokens(), torch::tensor({6, 3, 4}, at::kLong)).global.sum().backward();  // two ids 0 count as words
+  EXPECT_EQ(table.grad()[0].abs().max().item<double>(), 0) << "not even inside a caption";
 }
 
 TEST(BiLstm, TakesTheWordVectorsThatThereAre) {

@@ -5,16 +5,13 @@
 
 #include <fstream>
 
-#include "diptych/train/ema.h"
 #include "support/temp_dir.h"
-#include "support/tensor_near.h"
 
 namespace diptych {
 namespace {
 
 namespace fs = std::filesystem;
 using ::diptych::testing::TempDir;
-using ::diptych::testing::TensorNear;
 
 Checkpoint checkpoint_at(int64_t step) {
   Checkpoint checkpoint;
@@ -129,55 +126,6 @@ TEST(RestoreModule, RefusesAnotherWidthDtypeOrNameAndChangesNothing) {
   state["extra"] = torch::ones({1});
   EXPECT_THROW(restore_module(narrow, state, "test"), CheckpointError);
   EXPECT_TRUE(before.equal(narrow.fc->weight));
-}
-
-TEST(Ema, FollowsTheRecurrenceAndPutsTheWeightsBack) {
-  Net net(2);
-  EmaOptions options;
-  options.decay = 0.75, options.warmup = false, options.match = {"fc"};
-  const at::Tensor start = net.fc->weight.detach().clone();
-  Ema ema(net, options);
-  {
-    at::NoGradGuard no_grad;
-    net.fc->weight.add_(1);
-  }
-  ema.update();
-  const at::Tensor now = net.fc->weight.detach().clone();
-  {
-    const Ema::Scope scope(ema);
-    EXPECT_THAT(net.fc->weight, TensorNear(0.75 * start + 0.25 * now));
-  }
-  EXPECT_TRUE(net.fc->weight.equal(now));
-}
-
-TEST(Ema, WarmUpStartsWithASmallDecay) {
-  Net net(2);
-  EmaOptions options;
-  options.decay = 0.999, options.match = {"fc.bias"};
-  const at::Tensor start = net.fc->bias.detach().clone();
-  Ema ema(net, options);
-  {
-    at::NoGradGuard no_grad;
-    net.fc->bias.add_(11);
-  }
-  ema.update();  // decay (1 + 1) / (10 + 1)
-  ema.apply();
-  EXPECT_THAT(net.fc->bias, TensorNear(start + 9));
-}
-
-TEST(Ema, StateComesBack) {
-  Net net(2);
-  EmaOptions options;
-  options.decay = 0.9, options.match = {"fc", "bn"};
-  Ema a(net, options);
-  {
-    at::NoGradGuard no_grad;
-    net.fc->weight.mul_(2), net.bn->running_var.mul_(3);
-  }
-  a.update();
-  Ema b(net, options);
-  b.restore(a.state());
-  for (const auto& [name, tensor] : a.state()) EXPECT_TRUE(tensor.equal(b.state().at(name))) << name;
 }
 
 }  // namespace

@@ -248,7 +248,7 @@ TEST_F(Safetensors, IsQuickWithManyEntries) {
 }
 
 TEST_F(Safetensors, RecognisesOtherFormatsAndSaysHowToConvert) {  // K17
-  const std::string python = "save_file";
+  const char* const python = "save_file";
   EXPECT_THAT(complaint("PK\x03\x04 rest of the archive", "w.pth"),
               AllOf(HasSubstr("zip archive"), HasSubstr("TorchScript"), HasSubstr(python),
                     HasSubstr("torch.load('w.pth'"), HasSubstr("'w.safetensors'")));

@@ -7,23 +7,33 @@
 namespace diptych {
 namespace {
 
+/// A block within a net, with frozen statistics.
+struct Block : torch::nn::Module {
+  torch::nn::Dropout dropout = register_module("dropout", torch::nn::Dropout(0.5));
+  torch::nn::BatchNorm1d norm = register_module("norm", torch::nn::BatchNorm1d(4));
+};
+struct Net : torch::nn::Module {
+  torch::nn::Linear linear = register_module("linear", torch::nn::Linear(4, 4));
+  std::shared_ptr<Block> block = register_module("block", std::make_shared<Block>());
+  at::Tensor forward(const at::Tensor& x) { return block->norm(block->dropout(linear(x))); }
+};
+
 TEST(EvalScope, RestoresEachSubmodulesMode) {
-  torch::nn::Sequential inner(torch::nn::Dropout(0.5), torch::nn::BatchNorm1d(4));
-  torch::nn::Sequential net(torch::nn::Linear(4, 4), inner);
-  inner[1]->as<torch::nn::BatchNorm1d>()->eval();  // frozen statistics
+  Net net;
+  net.block->norm->eval();
   const at::Tensor x = torch::randn({3, 4});
   {
-    const EvalScope scope(*net);
-    EXPECT_FALSE(net->is_training());
-    EXPECT_FALSE(inner[0]->is_training());
-    EXPECT_FALSE(net->forward(x).requires_grad());
-    EXPECT_TRUE(at::equal(net->forward(x), net->forward(x)));
+    const EvalScope scope(net);
+    EXPECT_FALSE(net.is_training());
+    EXPECT_FALSE(net.block->dropout->is_training());
+    EXPECT_FALSE(net.forward(x).requires_grad());
+    EXPECT_TRUE(at::equal(net.forward(x), net.forward(x)));
   }
-  EXPECT_TRUE(net->is_training());
-  EXPECT_TRUE(inner->is_training());
-  EXPECT_TRUE(inner[0]->is_training());
-  EXPECT_FALSE(inner[1]->is_training());
-  EXPECT_TRUE(net->forward(x).requires_grad());
+  EXPECT_TRUE(net.is_training());
+  EXPECT_TRUE(net.block->is_training());
+  EXPECT_TRUE(net.block->dropout->is_training());
+  EXPECT_FALSE(net.block->norm->is_training());
+  EXPECT_TRUE(net.forward(x).requires_grad());
 }
 
 TEST(EvalScope, KeepsAModuleInEvaluationThatWas) {

@@ -170,14 +170,17 @@ TEST_F(LoaderTest, FlipsMirrorExactly) {
 TEST_F(LoaderTest, KeptBatchesAreNotOverwritten) {
   options.workers = 2;
   options.prefetch = 2;
-  Loader loader(source(), batches(), 0, true);
-  std::vector<Batch> kept;
-  std::vector<at::Tensor> copies;
-  for (Batch batch; loader.next(batch);) {
-    kept.push_back(batch);
-    copies.push_back(batch.image.clone());
+  for (const bool inference : {false, true}) {  // without autograd a view holds the memory and nothing else
+    const c10::InferenceMode mode(inference);
+    Loader loader(source(), batches(), 0, true);
+    std::vector<Batch> kept;
+    std::vector<at::Tensor> copies;
+    for (Batch batch; loader.next(batch);) {
+      kept.push_back(batch);
+      copies.push_back(batch.image.clone());
+    }
+    for (size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(at::equal(kept[i].image, copies[i])) << i;
   }
-  for (size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(at::equal(kept[i].image, copies[i])) << i;
 }
 
 TEST_F(LoaderTest, ReleasedBatchesLendTheirMemory) {

@@ -1,0 +1,82 @@
+#include "diptych/data/vocabulary.h"
+
+#include "corpus_fixture.h"
+
+namespace diptych {
+namespace {
+
+using namespace testing;  // fixtures
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Corpus words_corpus() {
+  Corpus corpus;
+  corpus.name = "words";
+  corpus.images = {{"a", "a", Split::train, 0}, {"b", "b", Split::val, 1}, {"c", "c", Split::rest, 2}};
+  corpus.captions = {{"", {"dog", "a", "cat", "a"}, 0}, {"", {"a", "cat", "dog", "eel"}, 0},
+                     {"", {"val", "val", "val"}, 1},     {"", {"rest", "rest"}, 2}};
+  return corpus;
+}
+
+TEST(Tokenize, LowerCaseRunsOfLettersDigitsAndApostrophes) {
+  EXPECT_THAT(tokenize("A Dog's 2nd tri-colored  ball."), ElementsAre("a", "dog's", "2nd", "tri", "colored", "ball"));
+  EXPECT_THAT(tokenize(""), IsEmpty());
+  EXPECT_THAT(tokenize(" .,!? \t\n"), IsEmpty());
+}
+TEST(Tokenize, D10_UnicodeGolden) {
+  EXPECT_THAT(tokenize("caf\u00e9 na\u00efve"), ElementsAre("caf\u00e9", "na\u00efve"));
+  EXPECT_THAT(tokenize("cafe\u0301"), ElementsAre("cafe\u0301"));  // the decomposed twin stays another word
+  EXPECT_THAT(tokenize("don\u2019t \u201cstop\u201d \u2014 go\u2026"), ElementsAre("don't", "stop", "go"));
+  EXPECT_THAT(tokenize("a\u00a0dog \U0001F600 runs"), ElementsAre("a", "dog", "runs"));
+  EXPECT_THAT(tokenize("co\u00adoper\u200date \u202eevil\u202c"), ElementsAre("cooperate", "evil"));
+  EXPECT_THAT(tokenize("\u4e8c\u53ea\u732b\u3002 \u043a\u043e\u0442"), ElementsAre("\u4e8c\u53ea\u732b", "\u043a\u043e\u0442"));
+  EXPECT_THAT(tokenize("a\xff\x80" "b\xc3"), ElementsAre("a", "b"));
+}
+
+TEST(Vocabulary, CountsTrainingCaptionsOnly) {
+  const Vocabulary all = Vocabulary::build(words_corpus(), 1);
+  EXPECT_EQ(all.to_text(), "<pad>\n<unk>\n<start>\n<end>\na\ncat\ndog\neel\n");  // by count, then by the alphabet
+  EXPECT_EQ(all.id("val"), Vocabulary::kUnknown);
+  EXPECT_EQ(all.id("rest"), Vocabulary::kUnknown);
+  const Vocabulary frequent = Vocabulary::build(words_corpus(), 3);
+  EXPECT_EQ(frequent.size(), 5);
+  EXPECT_EQ(frequent.word(4), "a");
+  EXPECT_THAT(data_error([] { Vocabulary::build(words_corpus(), 4); }), HasSubstr("no word occurs 4 times"));
+}
+TEST(Vocabulary, SpecialWordsInCaptionsStayUnknown) {
+  Corpus corpus = words_corpus();
+  corpus.captions[0].tokens = {"<pad>", "<start>", "a"};
+  const Vocabulary vocabulary = Vocabulary::build(corpus, 1);
+  EXPECT_THAT(vocabulary.encode({"<pad>", "<end>", "a"}, TextOptions{}), ElementsAre(1, 1, 4));
+}
+TEST(Vocabulary, EncodesCutsAndFrames) {
+  const Vocabulary vocabulary = Vocabulary::build(words_corpus(), 1);
+  TextOptions options;
+  EXPECT_THAT(vocabulary.encode({"dog", "unheard", "a"}, options), ElementsAre(6, 1, 4));
+  options.max_length = 2, options.start_end = true;
+  EXPECT_THAT(vocabulary.encode({"dog", "cat", "a"}, options), ElementsAre(2, 6, 5, 3));
+}
+TEST(Vocabulary, ReadsBackWhatItWrites) {
+  const Vocabulary vocabulary = Vocabulary::build(words_corpus(), 1), again = Vocabulary::from_text(vocabulary.to_text(), "v");
+  EXPECT_EQ(again.to_text(), vocabulary.to_text());
+  EXPECT_EQ(again.hash(), vocabulary.hash());
+  EXPECT_EQ(again.id("eel"), 7);
+  EXPECT_NE(Vocabulary::build(words_corpus(), 2).hash(), vocabulary.hash());
+}
+TEST(Vocabulary, D23_DamagedFiles) {
+  const auto error = [](const std::string& text) { return data_error([&] { Vocabulary::from_text(text, "vocabulary.txt"); }); };
+  const std::string specials = "<pad>\n<unk>\n<start>\n<end>\n";
+  EXPECT_THAT(error(specials + "a\nb\na\n"), HasSubstr("vocabulary.txt:7: duplicate word 'a', first in line 5"));
+  EXPECT_THAT(error("<pad>\r\n<unk>\r\n"), AllOf(HasSubstr("vocabulary.txt:1")));
+  EXPECT_THAT(error(specials + "a\r\n"), HasSubstr("vocabulary.txt:5: the line ends with CR LF"));
+  EXPECT_THAT(error("<pad>\n<start>\n<end>\na\n"), HasSubstr("vocabulary.txt:2: expected <unk>; got '<start>'"));
+  EXPECT_THAT(error(specials + "a\n\nb\n"), HasSubstr("vocabulary.txt:6: the line is empty"));
+  EXPECT_THAT(error(specials), HasSubstr("holds 4 words"));
+  EXPECT_THAT(error(""), HasSubstr("holds 0 words"));
+  EXPECT_THAT(error(specials + "\xff\n"), HasSubstr("invalid UTF-8"));
+}
+
+}  // namespace
+}  // namespace diptych
