@@ -17,11 +17,15 @@ ExperimentSource source_of(const std::string& path, const std::vector<std::strin
   return is_run_directory(path) ? load_run_source(path, overrides) : load_experiment_source(path, overrides);
 }
 
-std::string pad(const std::string& text, size_t width) { return text + std::string(text.size() < width ? width - text.size() : 0, ' '); }
+std::string pad(const std::string& text, size_t width) {
+  return text + std::string(text.size() < width ? width - text.size() : 0, ' ');
+}
 
 std::string origin_table(const std::vector<Row>& rows, const ConfigNode& tree) {
   size_t path_width = 0, value_width = 0;
-  for (const Row& row : rows) path_width = std::max(path_width, row.path.size()), value_width = std::max(value_width, std::min<size_t>(row.value.size(), 40));
+  for (const Row& row : rows)
+    path_width = std::max(path_width, row.path.size()),
+    value_width = std::max(value_width, std::min<size_t>(row.value.size(), 40));
   std::string out;
   for (const Row& row : rows) {
     if (row.is_section) continue;
@@ -46,17 +50,24 @@ Command add_show(CLI::App& parent) {
   command->add_option("-c,--config", arguments->config, "configuration file or run directory");
   command->add_flag("--origin", arguments->origin, "where every value comes from");
   command->add_option("--diff", arguments->diff, "only the keys that differ from this file or run");
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog, const std::vector<std::string>& overrides) {
-    if (arguments->config.empty()) throw UsageError::command_line("no configuration given", "diptych config show --config FILE");
+  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
+                               const std::vector<std::string>& overrides) {
+    if (arguments->config.empty())
+      throw UsageError::command_line("no configuration given", "diptych config show --config FILE");
     const ExperimentSource source = source_of(arguments->config, overrides);
     const auto rows = rows_of(read_experiment(catalog, source.tree));
-    Json document{{"diptych", "config-show/1"}, {"ok", true}, {"exit", 0}, {"hash", config_hash(rows)}, {"values", rows_json(rows)}};
+    Json document{{"diptych", "config-show/1"},
+                  {"ok", true},
+                  {"exit", 0},
+                  {"hash", config_hash(rows)},
+                  {"values", rows_json(rows)}};
     if (!arguments->diff.empty()) {
       const auto other = rows_of(read_experiment(catalog, source_of(arguments->diff, {}).tree));
       document["values"] = Json::object();
       for (const RowDifference& each : difference(other, rows)) {
         document["values"][each.path] = {each.a, each.b};
-        print(globals, concat(each.path, ": ", each.a.empty() ? "(absent)" : each.a, " -> ", each.b.empty() ? "(absent)" : each.b, "\n"));
+        print(globals, concat(each.path, ": ", each.a.empty() ? "(absent)" : each.a, " -> ",
+                              each.b.empty() ? "(absent)" : each.b, "\n"));
       }
     } else {
       print(globals, arguments->origin ? origin_table(rows, source.tree) : to_yaml(rows));
@@ -97,12 +108,17 @@ Command add_keys(CLI::App& parent) {
     for (const Row& row : rows_of(Experiment(catalog))) {
       known.push_back(row.path);
       if (!(row.path + ".").starts_with(arguments->prefix.empty() ? "" : arguments->prefix + ".")) continue;
-      document["keys"].push_back({{"key", row.path}, {"default", row.value}, {"type", row.type}, {"range", row.range}, {"doc", row.doc}});
-      if (row.is_section) print(globals, concat(row.path, ":  ", row.doc, "\n"));
-      else print(globals, concat(row.path, " = ", row.value, "\n    ", row.doc, " (", row.type, row.range.empty() ? "" : ", " + row.range, ")\n"));
+      document["keys"].push_back(
+          {{"key", row.path}, {"default", row.value}, {"type", row.type}, {"range", row.range}, {"doc", row.doc}});
+      if (row.is_section)
+        print(globals, concat(row.path, ":  ", row.doc, "\n"));
+      else
+        print(globals, concat(row.path, " = ", row.value, "\n    ", row.doc, " (", row.type,
+                              row.range.empty() ? "" : ", " + row.range, ")\n"));
     }
     if (document["keys"].empty())
-      throw UsageError::command_line("no key starts with '" + escape_for_log(arguments->prefix) + "'", did_you_mean(arguments->prefix, known));
+      throw UsageError::command_line("no key starts with '" + escape_for_log(arguments->prefix) + "'",
+                                     did_you_mean(arguments->prefix, known));
     return document;
   };
   return {command, run, false};

@@ -23,7 +23,8 @@ ConfigNode scalar(const std::string& text) {
   return node;
 }
 
-/// The reader for an annotation file, by its name: dataset_*.json, captions_*.json, *.token.txt, reid_raw.json, *.jsonl, *.csv, *.tsv.
+/// The reader for an annotation file, by its name: dataset_*.json, captions_*.json, *.token.txt, reid_raw.json,
+/// *.jsonl, *.csv, *.tsv.
 std::string reader_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (file.extension() == ".jsonl") return "jsonl";
@@ -43,10 +44,12 @@ Corpus read_set(const Catalog& catalog, const Arguments& arguments, const std::v
     return read_experiment(catalog, load_experiment_source(config, overrides).tree).data.corpus.make()->read();
   if (set.empty()) throw UsageError::command_line("no set given", "diptych data check SET, or --config FILE");
   ConfigNode node = ConfigNode::make_map();
-  const fs::path root = arguments.root.empty() ? (set.parent_path().empty() ? fs::path(".") : set.parent_path()) : fs::path(arguments.root);
+  const fs::path root = arguments.root.empty() ? (set.parent_path().empty() ? fs::path(".") : set.parent_path())
+                                               : fs::path(arguments.root);
   node.entries.push_back({"type", {}, scalar(reader_of(set))});
   node.entries.push_back({"root", {}, scalar(root.string())});
-  node.entries.push_back({"annotations", {}, scalar(fs::absolute(set).lexically_relative(fs::absolute(root)).string())});
+  node.entries.push_back(
+      {"annotations", {}, scalar(fs::absolute(set).lexically_relative(fs::absolute(root)).string())});
   Choice<CorpusRegistry> choice(catalog.corpora, "jsonl");
   Complaints complaints;
   choice.read(node, "corpus", complaints);
@@ -62,10 +65,12 @@ void add_set(CLI::App& command, Arguments& arguments) {
 
 Command add_check(CLI::App& parent) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = parent.add_subcommand("check", "look for damaged, missing, duplicate and inconsistent data; exit 9 when there are errors");
+  CLI::App* command = parent.add_subcommand(
+      "check", "look for damaged, missing, duplicate and inconsistent data; exit 9 when there are errors");
   add_set(*command, *arguments);
   command->add_option("--decode", arguments->decode, "how many images are decoded: a number, or all (default 100)");
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog, const std::vector<std::string>& overrides) {
+  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
+                               const std::vector<std::string>& overrides) {
     const auto count = arguments->decode == "all" ? std::optional<int64_t>(-1) : parse_integer(arguments->decode);
     if (!count || (*count < 0 && arguments->decode != "all"))
       throw UsageError::command_line("--decode " + escape_for_log(arguments->decode) + ": expected a number or all");
@@ -73,7 +78,10 @@ Command add_check(CLI::App& parent) {
     const CheckReport report = check_corpus(corpus, CheckOptions{.decode = *count});
     print(globals, to_text(report));
     if (report.has_errors()) {
-      if (globals.json) print(Globals{}, dump_line(Json{{"diptych", "data-check/1"}, {"ok", false}, {"exit", 9}, {"report", to_json(report)}}) + "\n");
+      if (globals.json)
+        print(Globals{},
+              dump_line(Json{{"diptych", "data-check/1"}, {"ok", false}, {"exit", 9}, {"report", to_json(report)}}) +
+                  "\n");
       throw CheckFailed(corpus.name, "the data has errors", "they are listed above");
     }
     return Json{{"diptych", "data-check/1"}, {"ok", true}, {"exit", 0}, {"report", to_json(report)}};
@@ -85,7 +93,8 @@ Command add_stats(CLI::App& parent) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = parent.add_subcommand("stats", "images, captions, lengths, vocabulary of a set");
   add_set(*command, *arguments);
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog, const std::vector<std::string>& overrides) {
+  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
+                               const std::vector<std::string>& overrides) {
     const CorpusStats stats = stats_of(read_set(catalog, *arguments, overrides));
     print(globals, to_text(stats));
     return Json{{"diptych", "data-stats/1"}, {"ok", true}, {"exit", 0}, {"stats", to_json(stats)}};
@@ -95,14 +104,16 @@ Command add_stats(CLI::App& parent) {
 
 Command add_synth(CLI::App& parent) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
+  CLI::App* command =
+      parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
   command->add_option("WHAT", arguments->what, "shapes");
   command->add_option("-o,--out", arguments->out, "folder to write; must be empty or hold the same corpus");
   command->add_option("--images", arguments->images, "training images (val and test stay as they are)");
   command->add_option("--seed", arguments->seed, "of the drawing");
   const auto run = [arguments](const Globals& globals, const Catalog&, const std::vector<std::string>&) {
     if (arguments->what != "shapes")
-      throw UsageError::command_line("data synth " + escape_for_log(arguments->what) + ": no such corpus", did_you_mean(arguments->what, {"shapes"}));
+      throw UsageError::command_line("data synth " + escape_for_log(arguments->what) + ": no such corpus",
+                                     did_you_mean(arguments->what, {"shapes"}));
     if (arguments->out.empty()) throw UsageError::command_line("no folder given", "diptych data synth shapes -o DIR");
     ShapesOptions options;
     if (arguments->images) options.images = *arguments->images;

@@ -14,26 +14,36 @@ Command add_evaluate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("evaluate", "Recall@K of a run under a named protocol");
   command->add_option("RUN", arguments->run, "run directory, or a checkpoint folder inside one");
   command->add_option("--checkpoint", arguments->checkpoint, "best, latest, or a name such as step-00001234");
-  command->add_option("--protocol", arguments->protocols, "protocol (repeatable); default: the run's own")->allow_extra_args(false);
+  command->add_option("--protocol", arguments->protocols, "protocol (repeatable); default: the run's own")
+      ->allow_extra_args(false);
   command->add_option("--split", arguments->split, "val or test");
   command->add_option("--out", arguments->out, "where the results go (default RUN/eval)");
-  command->add_option("--expect", arguments->expect, "[PROTOCOL:]METRIC OP VALUE; exit 9 if it does not hold")->allow_extra_args(false);
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog, const std::vector<std::string>& overrides) {
+  command->add_option("--expect", arguments->expect, "[PROTOCOL:]METRIC OP VALUE; exit 9 if it does not hold")
+      ->allow_extra_args(false);
+  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
+                               const std::vector<std::string>& overrides) {
     if (arguments->run.empty()) throw UsageError::command_line("no run given", "diptych evaluate RUN");
     EvaluateRequest request;
     request.run = arguments->run, request.checkpoint = arguments->checkpoint, request.protocols = arguments->protocols;
     request.out = arguments->out, request.overrides = overrides, request.threads = globals.threads;
     const std::vector<std::string> splits = {"val", "test"};
     if (arguments->split != "val" && arguments->split != "test")
-      throw UsageError::command_line("--split " + escape_for_log(arguments->split) + ": expected val or test", did_you_mean(arguments->split, splits));
+      throw UsageError::command_line("--split " + escape_for_log(arguments->split) + ": expected val or test",
+                                     did_you_mean(arguments->split, splits));
     request.split = arguments->split == "val" ? Split::val : Split::test;
     for (const std::string& name : request.protocols)
       if (!catalog.protocols.find(name))
-        throw UsageError::command_line("--protocol " + escape_for_log(name) + ": no such protocol", did_you_mean(name, catalog.protocols.names()));
+        throw UsageError::command_line("--protocol " + escape_for_log(name) + ": no such protocol",
+                                       did_you_mean(name, catalog.protocols.names()));
     std::vector<Expectation> expectations;
     for (const std::string& text : arguments->expect) expectations.push_back(parse_expectation(text));
     const EvaluateOutcome outcome = evaluate(catalog, request);
-    Json document{{"diptych", "evaluate/1"}, {"ok", true}, {"exit", 0}, {"run", arguments->run}, {"checkpoint", outcome.checkpoint}, {"results", Json::array()}};
+    Json document{{"diptych", "evaluate/1"},
+                  {"ok", true},
+                  {"exit", 0},
+                  {"run", arguments->run},
+                  {"checkpoint", outcome.checkpoint},
+                  {"results", Json::array()}};
     for (const ProtocolResult& result : outcome.results) {
       document["results"].push_back(to_json(result));
       print(globals, table_text(result));

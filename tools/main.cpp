@@ -16,7 +16,8 @@
 namespace diptych::tools {
 namespace {
 
-// glibc gives big activations back to the kernel and faults them in again at every step: 1.2 to 1.5 times slower training.
+// glibc gives big activations back to the kernel and faults them in again at every step: 1.2 to 1.5 times slower
+// training.
 void keep_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);
@@ -30,25 +31,34 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_flag("-q,--quiet", globals.quiet, "print warnings and errors only");
   app.add_option("--color", globals.color, "auto, always or never");
   app.add_option("--progress", globals.progress, "auto, bar, plain or off");
-  app.add_option("--threads", globals.threads, "compute threads (default: from the configuration, or all cores)")->check(CLI::Range(0, 1024));
+  app.add_option("--threads", globals.threads, "compute threads (default: from the configuration, or all cores)")
+      ->check(CLI::Range(0, 1024));
 }
 
 void apply_globals(const Globals& globals) {
   if (globals.verbose) log::set_level(log::Level::debug);
   if (globals.quiet) log::set_level(log::Level::warn);
-  const std::vector<std::pair<std::string, log::Progress>> modes = {{"auto", log::Progress::automatic}, {"bar", log::Progress::bar}, {"plain", log::Progress::plain}, {"off", log::Progress::off}};
+  const std::vector<std::pair<std::string, log::Progress>> modes = {{"auto", log::Progress::automatic},
+                                                                    {"bar", log::Progress::bar},
+                                                                    {"plain", log::Progress::plain},
+                                                                    {"off", log::Progress::off}};
   const auto mode = std::ranges::find(modes, globals.progress, &std::pair<std::string, log::Progress>::first);
   if (mode == modes.end())
-    throw UsageError::command_line("--progress " + escape_for_log(globals.progress) + ": expected auto, bar, plain or off");
+    throw UsageError::command_line("--progress " + escape_for_log(globals.progress) +
+                                   ": expected auto, bar, plain or off");
   log::set_progress(globals.quiet ? log::Progress::off : mode->second);
-  if (globals.color == "always") log::set_color(true);
-  else if (globals.color == "never") log::set_color(false);
-  else if (globals.color != "auto") throw UsageError::command_line("--color " + escape_for_log(globals.color) + ": expected auto, always or never");
+  if (globals.color == "always")
+    log::set_color(true);
+  else if (globals.color == "never")
+    log::set_color(false);
+  else if (globals.color != "auto")
+    throw UsageError::command_line("--color " + escape_for_log(globals.color) + ": expected auto, always or never");
 }
 
 std::vector<std::string> visible_subcommands(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(each->get_name());
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(each->get_name());
   return names;
 }
 
@@ -67,25 +77,29 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-/// Words that CLI11 left over: overrides (with a =, ~ or +), or mistakes. CLI11 names neither unknown options nor misspelt
-/// subcommands, so both are looked for here.
+/// Words that CLI11 left over: overrides (with a =, ~ or +), or mistakes. CLI11 names neither unknown options nor
+/// misspelt subcommands, so both are looked for here.
 std::vector<std::string> sort_extras(CLI::App& app, const Command* command) {
   CLI::App& leaf = *chosen(app);
   std::vector<std::string> overrides;
   for (const std::string& word : app.remaining(true)) {
     if (word == "--") continue;
     if (word.size() > 1 && word[0] == '-')
-      throw UsageError::command_line("unknown option " + escape_for_log(word), did_you_mean(word.substr(0, word.find('=')), option_names(leaf)));
+      throw UsageError::command_line("unknown option " + escape_for_log(word),
+                                     did_you_mean(word.substr(0, word.find('=')), option_names(leaf)));
     const bool looks_like_override = word.find('=') != std::string::npos || word[0] == '~';
     if (command && command->takes_overrides && looks_like_override) {
       overrides.push_back(word);
       continue;
     }
     if (!command) {
-      throw UsageError::command_line("unknown subcommand '" + escape_for_log(word) + "'", did_you_mean(word, visible_subcommands(leaf)));
+      throw UsageError::command_line("unknown subcommand '" + escape_for_log(word) + "'",
+                                     did_you_mean(word, visible_subcommands(leaf)));
     }
     const bool yaml = word.ends_with(".yaml") || word.ends_with(".yml");
-    throw UsageError::command_line("unexpected argument '" + escape_for_log(word) + "'", yaml ? "did you mean: --config " + word : leaf.get_name() + " --help lists the arguments");
+    throw UsageError::command_line(
+        "unexpected argument '" + escape_for_log(word) + "'",
+        yaml ? "did you mean: --config " + word : leaf.get_name() + " --help lists the arguments");
   }
   return overrides;
 }
@@ -94,11 +108,13 @@ void print_issues(const Verdict& verdict, const Globals& globals) {
   log::progress("", true);
   for (const Issue& issue : verdict.issues) std::fputs((to_text(issue) + "\n").c_str(), stderr);
   const size_t count = verdict.issues.size();
-  std::fputs(concat("error: ", count, count == 1 ? " error" : " errors", " (exit ", verdict.exit_code, ")\n").c_str(), stderr);
+  std::fputs(concat("error: ", count, count == 1 ? " error" : " errors", " (exit ", verdict.exit_code, ")\n").c_str(),
+             stderr);
   if (!globals.json) return;
   Json document{{"diptych", "error/1"}, {"ok", false}, {"exit", verdict.exit_code}, {"errors", Json::array()}};
   for (const Issue& issue : verdict.issues)
-    document["errors"].push_back({{"class", tag(issue.error_class)}, {"where", issue.where}, {"message", issue.message}, {"hint", issue.hint}});
+    document["errors"].push_back(
+        {{"class", tag(issue.error_class)}, {"where", issue.where}, {"message", issue.message}, {"hint", issue.hint}});
   std::fputs((dump_line(document) + "\n").c_str(), stdout);
 }
 
@@ -128,7 +144,9 @@ int run(int argc, char** argv, Globals& globals) {
   const Command* found = command == commands.end() ? nullptr : &*command;
   const std::vector<std::string> overrides = sort_extras(app, found);
   if (!found) {
-    if (leaf != &app) throw UsageError::command_line(leaf->get_name() + " needs a subcommand", "one of: " + join(visible_subcommands(*leaf), ", "));
+    if (leaf != &app)
+      throw UsageError::command_line(leaf->get_name() + " needs a subcommand",
+                                     "one of: " + join(visible_subcommands(*leaf), ", "));
     std::fputs(app.help().c_str(), stdout);
     return 0;
   }
@@ -162,7 +180,9 @@ int main(int argc, char** argv) {
   try {
     code = tools::run(argc, argv, globals);
   } catch (const Interrupted& interrupted) {
-    std::fputs(concat("error: stopped by signal ", interrupted.signal, " (exit ", 128 + interrupted.signal, ")\n").c_str(), stderr);
+    std::fputs(
+        concat("error: stopped by signal ", interrupted.signal, " (exit ", 128 + interrupted.signal, ")\n").c_str(),
+        stderr);
     code = 128 + interrupted.signal;
   } catch (...) {
     const Verdict verdict = verdict_of_current_exception();

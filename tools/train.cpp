@@ -13,18 +13,28 @@ Command add_train(CLI::App& app) {
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("train", "train one experiment into a run directory, or resume it");
-  command->footer("KEY=VALUE words override the configuration: optim.lr=1e-4 objective.0.margin=0.3 '+objective={type: cmpc}' ~train.ema");
+  command->footer(
+      "KEY=VALUE words override the configuration: optim.lr=1e-4 objective.0.margin=0.3 '+objective={type: cmpc}' "
+      "~train.ema");
   command->add_option("-c,--config", arguments->config, "configuration file");
   command->add_option("--run-dir", arguments->run_dir, "where the run goes (default runs/<experiment>/<time>-<hash>)");
-  command->add_option("--resume", arguments->resume, "continue a run directory; 'auto' continues --run-dir if it holds a run");
-  command->add_option("--checkpoint", arguments->request.checkpoint, "with --resume: exactly this checkpoint, such as step-00001234");
-  command->add_option("--init-from", arguments->init_from, "start a new run from the weights of a checkpoint folder or safetensors file");
-  command->add_flag("--dry-run", arguments->request.dry_run, "build everything, one step and one checkpoint, print the plan, leave nothing behind");
+  command->add_option("--resume", arguments->resume,
+                      "continue a run directory; 'auto' continues --run-dir if it holds a run");
+  command->add_option("--checkpoint", arguments->request.checkpoint,
+                      "with --resume: exactly this checkpoint, such as step-00001234");
+  command->add_option("--init-from", arguments->init_from,
+                      "start a new run from the weights of a checkpoint folder or safetensors file");
+  command->add_flag("--dry-run", arguments->request.dry_run,
+                    "build everything, one step and one checkpoint, print the plan, leave nothing behind");
   command->add_flag("--force-resume", arguments->request.force_resume, "resume although keys of class 'refuse' differ");
   command->add_option("--set", arguments->set, "KEY=VALUE, as an option")->allow_extra_args(false);
   command->add_option("--unset", arguments->unset, "KEY back to its default")->allow_extra_args(false);
-  command->add_option("--expect", arguments->expect, "[PROTOCOL:]METRIC OP VALUE, such as 'rsum >= 205'; exit 9 if it does not hold")->allow_extra_args(false);
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog, const std::vector<std::string>& overrides) {
+  command
+      ->add_option("--expect", arguments->expect,
+                   "[PROTOCOL:]METRIC OP VALUE, such as 'rsum >= 205'; exit 9 if it does not hold")
+      ->allow_extra_args(false);
+  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
+                               const std::vector<std::string>& overrides) {
     std::vector<Expectation> expectations;
     for (const std::string& text : arguments->expect) expectations.push_back(parse_expectation(text));
     TrainRequest request = arguments->request;

@@ -244,7 +244,8 @@ def markdown(report):
         f"{report['load_after']} after. {info['flags']}.",
         "",
         f"{'CPU' if report['clock'] == 'cpu' else 'Wall'} times per repetition. Ratio = the peer's time / ours in the "
-        "same round: median of the rounds, [range], and ratio of the minima. Check values were equal wherever a ratio stands. \"~\" marks rows whose medians and minima disagree by more than 5 %.",
+        "same round: median of the rounds, [range], and ratio of the minima. Check values were equal "
+        "wherever a ratio stands. ~ marks ratios whose median and min/min disagree by more than 5 %: run them again.",
         "",
         "| row | contestant | min ms | median ms | page faults | peak MB | ratio | min/min | bar |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -253,27 +254,30 @@ def markdown(report):
         for entry in row["contestants"]:
             first = entry is row["contestants"][0]
             low, high = entry["ratio_range"]
-            ratio = "1" if first else f"{entry['ratio_median']:.2f} [{low:.2f}, {high:.2f}]{'' if entry['steady'] else ' ~'}"
+            unsteady = "" if entry["steady"] else " ~"
+            ratio = "1" if first else f"{entry['ratio_median']:.2f} [{low:.2f}, {high:.2f}]{unsteady}"
             if first and row["most_mb"]:
                 entry_bar = f"<= {row['most_mb']:.0f} MB {'yes' if entry['peak_mb'] <= row['most_mb'] else 'NO'}"
             elif entry["bar"] is not None:
                 entry_bar = f">= {entry['bar']:g} {'yes' if entry['ratio_median'] >= entry['bar'] else 'NO'}"
             else:
                 entry_bar = ""
+            name = row["row"] if first else ""
             lines.append(
-                f"| {row['row'] if first else ''} | {entry['label']} | {entry['ms_min']:.1f} | {entry['ms_median']:.1f} | "
+                f"| {name} | {entry['label']} | {entry['ms_min']:.1f} | {entry['ms_median']:.1f} | "
                 f"{entry['page_faults']:.0f} | {entry['peak_mb']:.0f} | {ratio} | "
                 f"{'' if first else format(entry['ratio_min_min'], '.2f')} | {entry_bar} |"
             )
     lines += ["", "| row | work | check values |", "| --- | --- | --- |"]
     for row in report["rows"]:
-        lines.append(f"| {row['row']} | {row['work']} | {', '.join(format(v, '.7g') for v in row['contestants'][0]['check'])} |")
+        check = ", ".join(format(value, ".7g") for value in row["contestants"][0]["check"])
+        lines.append(f"| {row['row']} | {row['work']} | {check} |")
     lines += ["", "Calibration: " + ", ".join(
         f"{name} {entry['value']:.0f} {entry['unit']}" if "value" in entry else f"{name} skipped ({entry['skipped']})"
         for name, entry in report["calibration"].items() if name != "info") + "."]
-    missing = sorted({f"{row['row']}: {label}: {why}" for row in report["rows"] for label, why in row["skipped"].items()})
-    if missing:
-        lines += ["", "Left out:", ""] + [f"- {line}" for line in missing]
+    left_out = [(row["row"], label, why) for row in report["rows"] for label, why in row["skipped"].items()]
+    if left_out:
+        lines += ["", "Left out:", ""] + [f"- {row}: {label}: {why}" for row, label, why in left_out]
     return "\n".join(lines) + "\n"
 
 

@@ -29,7 +29,7 @@ std::string remedy(const std::string& format) {
 }
 
 std::string kind_of(const Json& value) {
-  return value.is_string() ? concat("'", escape_for_log(value.get_ref<const std::string&>()), "'")
+  return value.is_string()                       ? concat("'", escape_for_log(value.get_ref<const std::string&>()), "'")
          : value.is_object() || value.is_array() ? value.type_name()
                                                  : value.dump();
 }
@@ -66,7 +66,8 @@ std::string Place::text() const {
 }
 
 const Json& field_of(const Json& record, const char* name, const Place& place) {
-  if (!record.is_object()) throw DataError(place.text(), concat("expected an object; got ", annotation::kind_of(record)));
+  if (!record.is_object())
+    throw DataError(place.text(), concat("expected an object; got ", annotation::kind_of(record)));
   const auto found = record.find(name);
   if (found == record.end()) throw DataError(place.text(), concat("field '", name, "' is missing"));
   return *found;
@@ -107,7 +108,8 @@ std::vector<std::string> text_list(const Json& list, const std::string& what, co
 Split split_from_word(const std::string& word, const Place& place) {
   for (const auto& [split, name] : enum_names(Split{}))
     if (word == name) return split;
-  throw DataError(place.text(), concat("unknown split '", escape_for_log(word), "'"), did_you_mean(word, enum_words<Split>()));
+  throw DataError(place.text(), concat("unknown split '", escape_for_log(word), "'"),
+                  did_you_mean(word, enum_words<Split>()));
 }
 
 std::vector<std::string> clean_tokens(const std::vector<std::string>& tokens) {

@@ -15,8 +15,8 @@ namespace diptych {
 /// Annotation files above this size are refused.
 constexpr uint64_t kMaxAnnotationBytes = uint64_t{1} << 30;
 
-/// The text of an annotation file without its byte-order mark. throws DataError, also for contents that are no UTF-8 text:
-/// "looks like gzip".
+/// The text of an annotation file without its byte-order mark. throws DataError, also for contents that are no UTF-8
+/// text: "looks like gzip".
 std::string read_annotation(const std::filesystem::path& path);
 Json read_annotation_json(const std::filesystem::path& path);
 
@@ -40,7 +40,8 @@ std::vector<std::string> text_list(const Json& list, const std::string& what, co
 /// Words of the file -> Split. throws DataError with the known words.
 Split split_from_word(const std::string& word, const Place& place);
 
-/// Annotated tokens made safe for a vocabulary with one word a line: lower case, no empty ones, none with a space inside.
+/// Annotated tokens made safe for a vocabulary with one word a line: lower case, no empty ones, none with a space
+/// inside.
 std::vector<std::string> clean_tokens(const std::vector<std::string>& tokens);
 
 /// "flickr8k" for "/data/Flickr8k/": the name of a corpus that was not given one.

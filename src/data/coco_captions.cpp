@@ -25,7 +25,8 @@ SplitOf read_split_file(const std::filesystem::path& path) {
   for_each_line(path, [&](std::string_view line, const Place& place) {
     const size_t gap = line.find_last_of(" \t");
     problems.collect([&] {
-      if (gap == std::string_view::npos) throw DataError(place.text(), "expected 'FILE_NAME SPLIT' or 'IMAGE_ID SPLIT'");
+      if (gap == std::string_view::npos)
+        throw DataError(place.text(), "expected 'FILE_NAME SPLIT' or 'IMAGE_ID SPLIT'");
       const std::string name(trim(line.substr(0, gap)));
       if (!split_of.emplace(name, split_from_word(std::string(line.substr(gap + 1)), place)).second)
         throw DataError(place.text(), concat("'", escape_for_log(name), "' is listed twice"));
@@ -37,7 +38,8 @@ SplitOf read_split_file(const std::filesystem::path& path) {
 
 const Json& list_of(const Json& file, const char* name, const std::string& path) {
   if (!file.is_object() || !file.contains(name) || !file[name].is_array())
-    throw DataError(escape_for_log(path, 200), concat("expected {\"images\": [...], \"annotations\": [...]}; no list '", name, "'"));
+    throw DataError(escape_for_log(path, 200),
+                    concat("expected {\"images\": [...], \"annotations\": [...]}; no list '", name, "'"));
   return file[name];
 }
 
@@ -113,7 +115,8 @@ class FileReader {
 
 std::vector<std::filesystem::path> CocoCaptionsReader::needed_files() const {
   std::vector<std::filesystem::path> files;
-  for (const std::string* file : {&options_.annotations, &options_.val_annotations, &options_.test_annotations, &options_.split_file})
+  for (const std::string* file :
+       {&options_.annotations, &options_.val_annotations, &options_.test_annotations, &options_.split_file})
     if (!file->empty()) files.push_back(options_.below_root(*file));
   return files;
 }
@@ -126,8 +129,9 @@ Corpus CocoCaptionsReader::read() const {
 
   ImageFinder finder(corpus.image_root);
   coco::FileReader reader(corpus, options_.split_file.empty() ? nullptr : &split_of, finder);
-  const std::pair<const std::string*, Split> files[] = {
-      {&options_.annotations, Split::train}, {&options_.val_annotations, Split::val}, {&options_.test_annotations, Split::test}};
+  const std::pair<const std::string*, Split> files[] = {{&options_.annotations, Split::train},
+                                                        {&options_.val_annotations, Split::val},
+                                                        {&options_.test_annotations, Split::test}};
   for (const auto& [file, split] : files)
     if (!file->empty()) reader.read(options_.below_root(*file), split);
 

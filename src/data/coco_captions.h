@@ -15,12 +15,13 @@ struct CocoCaptionsOptions : ReaderOptions {
           "JSON file of the validation images, such as annotations/captions_val2014.json; empty: none");
     field("test_annotations", self.test_annotations, "JSON file of the test images; empty: none");
     field("split_file", self.split_file,
-          "text file below root that splits anew: lines 'FILE_NAME SPLIT' or 'IMAGE_ID SPLIT'; images it does not name are left out");
+          "text file below root that splits anew: lines 'FILE_NAME SPLIT' or 'IMAGE_ID SPLIT'; images it does not name "
+          "are left out");
   }
 };
 
-/// `{"images": [{id, file_name}], "annotations": [{id, image_id, caption}]}`, one file a split. The captions of an image
-/// are ordered by annotation id. Images are looked for as file_name, then in any folder below `images`.
+/// `{"images": [{id, file_name}], "annotations": [{id, image_id, caption}]}`, one file a split. The captions of an
+/// image are ordered by annotation id. Images are looked for as file_name, then in any folder below `images`.
 class CocoCaptionsReader final : public CorpusReader {
  public:
   using Options = CocoCaptionsOptions;

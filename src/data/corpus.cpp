@@ -10,14 +10,23 @@ namespace corpora {
 
 constexpr int64_t kListedImages = 10;
 
-// "a\b.jpg" was written on another system; the rest of the guesses is resolve_inside's.
-std::string hint_for(const Corpus& corpus, const std::string& path, const std::string& other_hint) {
-  std::string slashed = path;
-  std::replace(slashed.begin(), slashed.end(), '\\', '/');
+// The file that was probably meant: other case, blanks at the ends, folders separated by \. Lists one folder.
+std::string existing_name(const Corpus& corpus, std::string path) {
+  std::replace(path.begin(), path.end(), '\\', '/');
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string wanted = std::filesystem::path(path).filename().string();
   std::error_code error;
-  if (slashed != path && std::filesystem::is_regular_file(corpus.image_root / slashed, error))
-    return concat("the file is '", escape_for_log(slashed, 200), "': folders are separated by /");
-  return other_hint;
+  for (const auto& entry : std::filesystem::directory_iterator(corpus.image_root / folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (lower_ascii(trim(name)) == lower_ascii(trim(wanted))) return (folder / name).string();
+  }
+  return "";
+}
+
+std::string hint_for(const Corpus& corpus, const CorpusImage& image, const Issue& issue) {
+  if (issue.error_class == ErrorClass::sec) return issue.hint;
+  const std::string name = existing_name(corpus, image.path);
+  return name.empty() || name == image.path ? issue.hint : concat("did you mean: ", escape_for_log(name, 200));
 }
 
 std::vector<Issue> image_issues(const Corpus& corpus, const CorpusImage& image, const DataError& error) {
@@ -25,7 +34,7 @@ std::vector<Issue> image_issues(const Corpus& corpus, const CorpusImage& image, 
   for (const Issue& issue : error.issues())
     out.push_back({issue.error_class, place_of(corpus, image),
                    concat("image '", escape_for_log(image.path, 200), "': ", issue.message),
-                   hint_for(corpus, image.path, issue.hint)});
+                   hint_for(corpus, image, issue)});
   return out;
 }
 
@@ -43,7 +52,8 @@ std::vector<int64_t> Corpus::image_rows(Split split) const {
 }
 
 std::vector<int64_t> Corpus::caption_rows(Split split) const {
-  return corpora::rows_where(captions.size(), [&](size_t row) { return images[captions[row].image_row].split == split; });
+  return corpora::rows_where(captions.size(),
+                             [&](size_t row) { return images[captions[row].image_row].split == split; });
 }
 
 std::vector<std::vector<int64_t>> Corpus::captions_of_images() const {
@@ -61,8 +71,9 @@ int64_t Corpus::train_classes() const {
 
 std::string place_of(const Corpus& corpus, const CorpusImage& image) {
   if (image.record < 0)
-    return concat(corpus.source.empty() ? concat("corpus ", escape_for_log(corpus.name)) : escape_for_log(corpus.source, 200),
-                  " image (id ", escape_for_log(image.id), ")");
+    return concat(
+        corpus.source.empty() ? concat("corpus ", escape_for_log(corpus.name)) : escape_for_log(corpus.source, 200),
+        " image (id ", escape_for_log(image.id), ")");
   return Place{corpus.source, image.record, corpus.records_are_lines, image.id}.text();
 }
 

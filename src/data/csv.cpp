@@ -44,8 +44,10 @@ class Rows {
     const int64_t first_line = line_;
     std::string cell;
     for (++at_; at_ < text_.size(); ++at_) {
-      if (text_[at_] == '"' && at_ + 1 < text_.size() && text_[at_ + 1] == '"') ++at_;
-      else if (text_[at_] == '"') break;
+      if (text_[at_] == '"' && at_ + 1 < text_.size() && text_[at_ + 1] == '"')
+        ++at_;
+      else if (text_[at_] == '"')
+        break;
       line_ += text_[at_] == '\n';
       cell += text_[at_];
     }
@@ -111,7 +113,8 @@ using Images = std::map<std::string, Image>;
 
 void add_row(const RowText& row, const Columns& columns, Place place, Images& images) {
   if (row.cells.size() != columns.count)
-    throw DataError(place.text(), concat("expected ", columns.count, " cells as in the header; got ", row.cells.size()));
+    throw DataError(place.text(),
+                    concat("expected ", columns.count, " cells as in the header; got ", row.cells.size()));
   for (const std::string& cell : row.cells)
     if (const auto bad = find_invalid_utf8(cell))
       throw DataError(place.text(), concat("invalid UTF-8 at byte ", *bad, " of cell '", escape_for_log(cell, 40), "'"),
@@ -120,13 +123,15 @@ void add_row(const RowText& row, const Columns& columns, Place place, Images& im
   if (place.id.empty()) throw DataError(place.text(), "the image cell is empty");
   const Split split = split_from_word(row.cells[columns.split], place);
   const std::string identity = columns.identity == std::string::npos ? "" : row.cells[columns.identity];
-  if (columns.identity != std::string::npos && identity.empty()) throw DataError(place.text(), "the identity cell is empty");
+  if (columns.identity != std::string::npos && identity.empty())
+    throw DataError(place.text(), "the identity cell is empty");
   Image& image = images.try_emplace(place.id, Image{row.line, split, identity, {}}).first->second;
   if (image.split != split)
-    throw DataError(place.text(), concat("split leak: ", enum_text(split), " here, ", enum_text(image.split), " in line ", image.line));
+    throw DataError(place.text(), concat("split leak: ", enum_text(split), " here, ", enum_text(image.split),
+                                         " in line ", image.line));
   if (image.identity != identity)
-    throw DataError(place.text(), concat("identity '", escape_for_log(identity), "' here, '", escape_for_log(image.identity),
-                                         "' in line ", image.line));
+    throw DataError(place.text(), concat("identity '", escape_for_log(identity), "' here, '",
+                                         escape_for_log(image.identity), "' in line ", image.line));
   image.captions.push_back(row.cells[columns.caption]);
 }
 

@@ -27,7 +27,8 @@ std::vector<std::vector<std::string>> annotated_tokens(const Json& record, size_
   return out;
 }
 
-void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& finder, LabelNumbers& labels, Tokens tokens) {
+void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& finder, LabelNumbers& labels,
+               Tokens tokens) {
   const int64_t person = id_field(record, "id", place);
   place.id = number_text(person);
   const std::string path = text_field(record, "file_path", place);
@@ -56,14 +57,17 @@ Corpus CuhkPedesReader::read() const {
   corpus.has_identities = true;
   const Json file = read_annotation_json(path);
   if (!file.is_array())
-    throw DataError(escape_for_log(path.string(), 200), "expected a list of {split, captions, file_path, processed_tokens, id}");
+    throw DataError(escape_for_log(path.string(), 200),
+                    "expected a list of {split, captions, file_path, processed_tokens, id}");
 
   ImageFinder finder(corpus.image_root);
   LabelNumbers labels(corpus);
   RecordProblems problems(path.string());
   int64_t index = 0;
   for (const Json& record : file)
-    problems.collect([&] { cuhk::add_image(corpus, record, {path.string(), index++, false, {}}, finder, labels, options_.tokens); });
+    problems.collect([&] {
+      cuhk::add_image(corpus, record, {path.string(), index++, false, {}}, finder, labels, options_.tokens);
+    });
   problems.throw_if_any();
   if (cuhk::is_the_published_set(corpus)) note_published_counts(corpus, "cuhk-pedes");
   end_corpus(corpus, options_);

@@ -10,18 +10,21 @@ struct CuhkPedesOptions : ReaderOptions {
   static void visit(auto& self, auto& field) {
     visit_common(self, field);
     field("annotations", self.annotations, "JSON file below root");
-    field("tokens", self.tokens, "annotated: processed_tokens of the file; own: lower case, punctuation deleted, split at spaces");
+    field("tokens", self.tokens,
+          "annotated: processed_tokens of the file; own: lower case, punctuation deleted, split at spaces");
   }
 };
 
-/// `[{split, captions, file_path, processed_tokens, id}]`: CUHK-PEDES (Li et al. 2017) and sets in its format. Labels are
-/// person ids, renumbered; Corpus::label_names keeps the annotated ones.
+/// `[{split, captions, file_path, processed_tokens, id}]`: CUHK-PEDES (Li et al. 2017) and sets in its format. Labels
+/// are person ids, renumbered; Corpus::label_names keeps the annotated ones.
 class CuhkPedesReader final : public CorpusReader {
  public:
   using Options = CuhkPedesOptions;
   explicit CuhkPedesReader(const Options& options) : options_(options) {}
   Corpus read() const override;
-  std::vector<std::filesystem::path> needed_files() const override { return {options_.below_root(options_.annotations)}; }
+  std::vector<std::filesystem::path> needed_files() const override {
+    return {options_.below_root(options_.annotations)};
+  }
 
  private:
   Options options_;

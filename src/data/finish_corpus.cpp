@@ -14,10 +14,14 @@ constexpr size_t kMaxCaptionBytes = 64 << 10;
 
 int split_order(Split split) {
   switch (split) {
-    case Split::train: return 0;
-    case Split::rest: return 1;
-    case Split::val: return 2;
-    case Split::test: return 3;
+    case Split::train:
+      return 0;
+    case Split::rest:
+      return 1;
+    case Split::val:
+      return 2;
+    case Split::test:
+      return 3;
   }
   return 4;
 }
@@ -54,7 +58,8 @@ void check_texts(const Corpus& corpus, RecordProblems& problems) {
   }
   for (const CorpusCaption& caption : corpus.captions) {
     if (caption.image_row < 0 || caption.image_row >= static_cast<int64_t>(corpus.images.size())) {
-      problems.add(corpus.source, concat("a caption belongs to image row ", caption.image_row, ", which does not exist"));
+      problems.add(corpus.source,
+                   concat("a caption belongs to image row ", caption.image_row, ", which does not exist"));
       continue;
     }
     const auto complain = [&](const std::string& message) {
@@ -77,7 +82,8 @@ void check_ids(const Corpus& corpus, RecordProblems& problems) {
     if (is_new) continue;
     const CorpusImage& other = *known->second;
     const std::string at = place_of(corpus, other);
-    if (image.split == other.split) problems.add(place_of(corpus, image), concat("duplicate image id; first in ", at));
+    if (image.split == other.split)
+      problems.add(place_of(corpus, image), concat("duplicate image id; first in ", at));
     else
       problems.add(place_of(corpus, image), concat("split leak: the id is in ", enum_text(image.split), " here and in ",
                                                    enum_text(other.split), " in ", at));

@@ -59,7 +59,8 @@ struct Listed {
 };
 using Lists = std::map<std::string, Listed>;
 
-void read_list(const std::filesystem::path& path, Split split, const Images& images, const NameIndex& index, Lists& lists) {
+void read_list(const std::filesystem::path& path, Split split, const Images& images, const NameIndex& index,
+               Lists& lists) {
   RecordProblems problems(path.string());
   for_each_line(path, [&](std::string_view line, const Place& place) {
     problems.collect([&] {
@@ -67,8 +68,8 @@ void read_list(const std::filesystem::path& path, Split split, const Images& ima
       const auto [known, is_new] = lists.emplace(name, Listed{split, place});
       if (is_new) return;
       const bool leak = known->second.split != split;
-      throw DataError(place.text(), concat(leak ? "split leak: '" : "duplicate: '", escape_for_log(name), "' is also in ",
-                                           known->second.place.text()));
+      throw DataError(place.text(), concat(leak ? "split leak: '" : "duplicate: '", escape_for_log(name),
+                                           "' is also in ", known->second.place.text()));
     });
   });
   problems.throw_if_any();
@@ -117,7 +118,8 @@ Corpus FlickrTokenReader::read() const {
     for (const auto& [number, text] : image.captions) corpus.captions.push_back({text, tokenize(text), row});
   }
   if (lists.size() < images.size())
-    corpus.notes.push_back(concat(images.size() - lists.size(), " images with captions are in no split and were left out"));
+    corpus.notes.push_back(
+        concat(images.size() - lists.size(), " images with captions are in no split and were left out"));
   if (corpus.name == "flickr8k") note_published_counts(corpus, corpus.name);
   end_corpus(corpus, options_);
   return corpus;

@@ -11,7 +11,8 @@ struct FlickrTokenOptions : ReaderOptions {
   static void visit(auto& self, auto& field) {
     visit_common(self, field);
     field("annotations", self.annotations, "text file below root with lines NAME.jpg#k<TAB>caption");
-    field("train_list", self.train_list, "list of the training images below root, one name a line, with or without .jpg; empty: none");
+    field("train_list", self.train_list,
+          "list of the training images below root, one name a line, with or without .jpg; empty: none");
     field("val_list", self.val_list, "list of the validation images; empty: none");
     field("test_list", self.test_list, "list of the test images; empty: none");
   }

@@ -17,8 +17,9 @@ std::string name_of(const Corpus& corpus, int64_t label) {
 Identities::Identities(const Options& options, const SamplerContext& context) : options_(options), seed_(context.seed) {
   require_a_batch(context);
   if (!context.corpus.has_identities)
-    throw UsageError("train.sampler.type", concat("= identities: the corpus ", escape_for_log(context.corpus.name),
-                                                  " has no identities, every image is its own"),
+    throw UsageError("train.sampler.type",
+                     concat("= identities: the corpus ", escape_for_log(context.corpus.name),
+                            " has no identities, every image is its own"),
                      "did you mean: unique_images");
   identities_per_batch_ = divided_batch(context, options_.images_per_identity, "images_per_identity");
 
@@ -40,10 +41,12 @@ Identities::Identities(const Options& options, const SamplerContext& context) : 
                     concat("the sampler needs at least two training identities; it can use ", identities_.size()));
   batches_ = most_batches();
   if (batches_ == 0)
-    throw UsageError("train.batch_size", concat("= ", context.batch_size, ": needs ", identities_per_batch_, " identities x ",
-                                                options_.images_per_identity, " images, but the training split has ",
-                                                identities_.size(), " identities"),
-                     concat("train.batch_size=", static_cast<int64_t>(identities_.size()) * options_.images_per_identity, " or less"));
+    throw UsageError(
+        "train.batch_size",
+        concat("= ", context.batch_size, ": needs ", identities_per_batch_, " identities x ",
+               options_.images_per_identity, " images, but the training split has ", identities_.size(), " identities"),
+        concat("train.batch_size=", static_cast<int64_t>(identities_.size()) * options_.images_per_identity,
+               " or less"));
 }
 
 int64_t Identities::groups_of(const std::vector<ImageCaptions>& images) const {
@@ -73,8 +76,9 @@ std::vector<Identities::Group> Identities::make_groups(const std::vector<ImageCa
   const auto order = permutation(count, random);
   std::vector<std::vector<int64_t>> captions;  // each image's captions in this epoch's order
   for (const ImageCaptions& image : images)
-    captions.push_back(permutation(static_cast<int64_t>(image.caption_rows.size()),
-                                   epoch_stream(seed_, Stream::captions, epoch, static_cast<uint64_t>(image.image_row) + (1ULL << 40))));
+    captions.push_back(permutation(
+        static_cast<int64_t>(image.caption_rows.size()),
+        epoch_stream(seed_, Stream::captions, epoch, static_cast<uint64_t>(image.image_row) + (1ULL << 40))));
   std::vector<int64_t> uses(images.size());
   std::vector<Group> groups(groups_of(images));
   for (int64_t i = 0; i < static_cast<int64_t>(groups.size()) * per_group; ++i) {
@@ -91,7 +95,8 @@ std::vector<Identities::Group> Identities::make_groups(const std::vector<ImageCa
 std::vector<PairBatch> Identities::epoch(int64_t epoch) const {
   std::vector<PairBatch> batches(batches_);
   int64_t placed = 0;
-  for (const int64_t i : permutation(static_cast<int64_t>(identities_.size()), epoch_stream(seed_, Stream::order, epoch))) {
+  for (const int64_t i :
+       permutation(static_cast<int64_t>(identities_.size()), epoch_stream(seed_, Stream::order, epoch))) {
     std::vector<Group> groups = make_groups(identities_[i], epoch);
     groups.resize(std::min<int64_t>(static_cast<int64_t>(groups.size()), batches_));
     for (const Group& group : groups) {

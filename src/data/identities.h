@@ -14,14 +14,17 @@ struct IdentitiesOptions {
   Singletons singletons = Singletons::fail;
   static void visit(auto& self, auto& field) {
     field("images_per_identity", self.images_per_identity,
-          "K: images of an identity in a batch, each with one caption; P = train.batch_size / K identities", Field{.lo = 1, .hi = 1000});
-    field("singletons", self.singletons, "identities with fewer than K images: stop, leave them out, or repeat their images");
+          "K: images of an identity in a batch, each with one caption; P = train.batch_size / K identities",
+          Field{.lo = 1, .hi = 1000});
+    field("singletons", self.singletons,
+          "identities with fewer than K images: stop, leave them out, or repeat their images");
   }
 };
 
 /// P identities x K images (Hermans et al. 2017). The images of an identity are shuffled and cut into groups of K; the
-/// last group is filled up from the identity's other images, so that an epoch visits every image. Groups are spread over
-/// as many batches as can be made of P different identities; what is left over is left out, other groups in every epoch.
+/// last group is filled up from the identity's other images, so that an epoch visits every image. Groups are spread
+/// over as many batches as can be made of P different identities; what is left over is left out, other groups in every
+/// epoch.
 class Identities final : public Sampler {
  public:
   using Options = IdentitiesOptions;

@@ -11,7 +11,8 @@ namespace finding {
 
 // Paths that leave the folder are never touched; resolve_inside refuses them when the image is opened.
 bool stays_below(const fs::path& path) {
-  return !path.is_absolute() && std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+  return !path.is_absolute() &&
+         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
 bool is_file(const fs::path& path) {
@@ -42,8 +43,8 @@ std::string ImageFinder::find(const std::vector<std::string>& tried) {
   if (paths.size() == 1) return paths.front();
   std::sort(paths.begin(), paths.end());
   throw DataError(escape_for_log(root_.string(), 200),
-                  concat("image '", escape_for_log(tried.front()), "' is in ", paths.size(), " folders: ",
-                         escape_for_log(paths[0]), ", ", escape_for_log(paths[1])),
+                  concat("image '", escape_for_log(tried.front()), "' is in ", paths.size(),
+                         " folders: ", escape_for_log(paths[0]), ", ", escape_for_log(paths[1])),
                   "keep one of them, or set data.images to the folder that is meant");
 }
 

@@ -11,8 +11,8 @@ namespace diptych {
 class ImageFinder {
  public:
   explicit ImageFinder(std::filesystem::path image_root) : root_(std::move(image_root)) {}
-  /// The path relative to the image folder; `tried.front()` when there is no such file (check_images_exist says so later).
-  /// throws DataError when several folders hold the name.
+  /// The path relative to the image folder; `tried.front()` when there is no such file (check_images_exist says so
+  /// later). throws DataError when several folders hold the name.
   std::string find(const std::vector<std::string>& tried);
 
  private:

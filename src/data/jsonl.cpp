@@ -14,12 +14,14 @@ const std::vector<std::string>& known_fields() {
 }
 
 void refuse_unknown_fields(const Json& record, const Place& place) {
-  if (!record.is_object()) throw DataError(place.text(), "expected one object a line, {\"image\": ..., \"captions\": [...], ...}");
+  if (!record.is_object())
+    throw DataError(place.text(), "expected one object a line, {\"image\": ..., \"captions\": [...], ...}");
   for (const auto& [name, value] : record.items())
     if (std::count(known_fields().begin(), known_fields().end(), name) == 0)
       throw DataError(place.text(), concat("unknown field '", escape_for_log(name), "'"),
                       concat(did_you_mean(name, known_fields()), "; fields of your own go into meta"));
-  if (record.contains("meta") && !record["meta"].is_object()) throw DataError(place.text(), "field 'meta' must be an object");
+  if (record.contains("meta") && !record["meta"].is_object())
+    throw DataError(place.text(), "field 'meta' must be an object");
 }
 
 std::string identity_of(const Json& record, const Place& place) {

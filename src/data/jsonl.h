@@ -20,7 +20,9 @@ class JsonlReader final : public CorpusReader {
   using Options = JsonlOptions;
   explicit JsonlReader(const Options& options) : options_(options) {}
   Corpus read() const override;
-  std::vector<std::filesystem::path> needed_files() const override { return {options_.below_root(options_.annotations)}; }
+  std::vector<std::filesystem::path> needed_files() const override {
+    return {options_.below_root(options_.annotations)};
+  }
 
  private:
   Options options_;

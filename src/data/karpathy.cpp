@@ -11,8 +11,9 @@ void add_sentence(Corpus& corpus, const Json& sentence, int64_t image_id, Tokens
   if (sentence.contains("imgid") && id_field(sentence, "imgid", place) != image_id)
     throw DataError(place.text(), concat("a sentence belongs to imgid ", sentence["imgid"].dump()));
   CorpusCaption caption{std::string(trim(raw)), {}, static_cast<int64_t>(corpus.images.size()) - 1};
-  caption.tokens = tokens == Tokens::own ? tokenize(raw)
-                                         : clean_tokens(text_list(field_of(sentence, "tokens", place), "tokens", place));
+  caption.tokens = tokens == Tokens::own
+                       ? tokenize(raw)
+                       : clean_tokens(text_list(field_of(sentence, "tokens", place), "tokens", place));
   corpus.captions.push_back(std::move(caption));
 }
 
@@ -56,7 +57,9 @@ Corpus KarpathyReader::read() const {
   RecordProblems problems(path.string());
   int64_t index = 0;
   for (Json& record : file["images"]) {
-    problems.collect([&] { karpathy::add_image(corpus, record, {path.string(), index, false, {}}, finder, options_.tokens); });
+    problems.collect([&] {
+      karpathy::add_image(corpus, record, {path.string(), index, false, {}}, finder, options_.tokens);
+    });
     record = nullptr;  // COCO's tree takes a gigabyte: give it back while the corpus grows
     ++index;
   }

@@ -22,7 +22,8 @@ void RecordProblems::throw_if_any() const {
   if (count_ == 0) return;
   std::vector<Issue> issues = first_;
   if (count_ > static_cast<int64_t>(issues.size()))
-    issues.push_back({ErrorClass::dat, source_, concat(count_, " problems in all; the first ", issues.size(), " are listed"), ""});
+    issues.push_back(
+        {ErrorClass::dat, source_, concat(count_, " problems in all; the first ", issues.size(), " are listed"), ""});
   throw DataError(std::move(issues));
 }
 

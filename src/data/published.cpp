@@ -39,15 +39,15 @@ Counts count(const Corpus& corpus, Split split) {
     ++found.images;
     labels.insert(image.label);
   }
-  for (const CorpusCaption& caption : corpus.captions) found.captions += corpus.images[caption.image_row].split == split;
+  for (const CorpusCaption& caption : corpus.captions)
+    found.captions += corpus.images[caption.image_row].split == split;
   found.identities = static_cast<int64_t>(labels.size());
   return found;
 }
 
 void note(Corpus& corpus, const char* set, Split split, const char* what, int64_t found, int64_t expected) {
   if (expected == 0 || found == expected) return;
-  corpus.notes.push_back(
-      concat(enum_text(split), " has ", found, " ", what, "; published for ", set, ": ", expected));
+  corpus.notes.push_back(concat(enum_text(split), " has ", found, " ", what, "; published for ", set, ": ", expected));
 }
 
 }  // namespace published

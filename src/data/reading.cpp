@@ -21,7 +21,8 @@ void drop_empty_captions(Corpus& corpus) {
   corpus.images = std::move(kept);
   for (CorpusCaption& caption : corpus.captions) caption.image_row = row[caption.image_row];
   if (dropped > 0 || images > 0)
-    corpus.notes.push_back(concat(dropped, " captions without words and ", images, " images without captions were dropped"));
+    corpus.notes.push_back(
+        concat(dropped, " captions without words and ", images, " images without captions were dropped"));
 }
 
 }  // namespace reading

@@ -30,7 +30,8 @@ struct ReaderOptions {
     field("root", self.root, "folder of the data set", Field{.required = true, .path = true});
     field("name", self.name, "name of the corpus in reports; empty: taken from the file or the folder");
     field("images", self.images, "folder of the images below root; image paths are resolved inside it");
-    field("empty_captions", self.empty_captions, "a caption without any word stops the reading, or is dropped and counted");
+    field("empty_captions", self.empty_captions,
+          "a caption without any word stops the reading, or is dropped and counted");
   }
   std::filesystem::path below_root(const std::string& file) const { return std::filesystem::path(root) / file; }
 };

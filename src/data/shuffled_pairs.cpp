@@ -16,12 +16,14 @@ ShuffledPairs::ShuffledPairs(const Options& options, const SamplerContext& conte
   }
   const auto pairs = static_cast<int64_t>(pairs_.size());
   if (pairs < batch_size_ && options_.drop_last)
-    throw UsageError("train.batch_size", concat("= ", batch_size_, ": the training split has only ", pairs,
-                                                " pairs, so drop_last = true leaves no batch"),
+    throw UsageError("train.batch_size",
+                     concat("= ", batch_size_, ": the training split has only ", pairs,
+                            " pairs, so drop_last = true leaves no batch"),
                      concat("train.batch_size=", pairs, " or less"));
   if (pairs % batch_size_ == 1 && batch_size_ > 1 && !options_.drop_last)
-    throw UsageError("train.batch_size", concat("= ", batch_size_, ": with drop_last = false the last batch holds one of the ",
-                                                pairs, " pairs; batch norm and ranking losses need two"),
+    throw UsageError("train.batch_size",
+                     concat("= ", batch_size_, ": with drop_last = false the last batch holds one of the ", pairs,
+                            " pairs; batch norm and ranking losses need two"),
                      "drop_last: true, or another batch size");
 }
 

@@ -7,9 +7,11 @@ struct ShuffledPairsOptions {
   bool drop_last = true;
   int64_t bucket_batches = 0;
   static void visit(auto& self, auto& field) {
-    field("drop_last", self.drop_last, "the incomplete batch at an epoch's end is left out (other pairs in every epoch)");
+    field("drop_last", self.drop_last,
+          "the incomplete batch at an epoch's end is left out (other pairs in every epoch)");
     field("bucket_batches", self.bucket_batches,
-          "length bucketing: pairs of this many consecutive batches are sorted by caption length before they are cut into "
+          "length bucketing: pairs of this many consecutive batches are sorted by caption length before they are cut "
+          "into "
           "batches, which saves padding but changes which captions meet; 0 = off, 8 to 32 are usual",
           Field{.lo = 0, .hi = 4096});
   }

@@ -10,10 +10,10 @@ struct Range {
   uint32_t first, last;
 };
 // Code points above ASCII that are no part of a word: punctuation, symbols, arrows, emoji, private use.
-constexpr Range kGaps[] = {{0x80, 0xA9},     {0xAB, 0xAC},     {0xAE, 0xB4},     {0xB6, 0xB9},     {0xBB, 0xBF},
-                           {0xD7, 0xD7},     {0xF7, 0xF7},     {0x2000, 0x200B}, {0x2010, 0x2029}, {0x202F, 0x205F},
-                           {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0x3030, 0x3030},
-                           {0xFE10, 0xFE1F}, {0xFE30, 0xFE6F}, {0xFF01, 0xFF0F}, {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40},
+constexpr Range kGaps[] = {{0x80, 0xA9},     {0xAB, 0xAC},     {0xAE, 0xB4},       {0xB6, 0xB9},       {0xBB, 0xBF},
+                           {0xD7, 0xD7},     {0xF7, 0xF7},     {0x2000, 0x200B},   {0x2010, 0x2029},   {0x202F, 0x205F},
+                           {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x3000, 0x3004},   {0x3008, 0x3020},   {0x3030, 0x3030},
+                           {0xFE10, 0xFE1F}, {0xFE30, 0xFE6F}, {0xFF01, 0xFF0F},   {0xFF1A, 0xFF20},   {0xFF3B, 0xFF40},
                            {0xFF5B, 0xFF65}, {0xFFE0, 0xFFFF}, {0x1F000, 0x1FAFF}, {0xE0000, 0x10FFFF}};
 // Invisible ones: soft hyphen, joiners, direction marks, variation selectors, byte-order mark. Left out inside words.
 constexpr Range kInvisible[] = {{0xAD, 0xAD},     {0x200C, 0x200F}, {0x202A, 0x202E},
@@ -58,10 +58,14 @@ std::vector<std::string> tokenize(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     auto [code, bytes] = decode(text.substr(at));
     if (code >= 'A' && code <= 'Z') code += 'a' - 'A';
-    if (code < 0x80) is_ascii_word(code) ? word.push_back(static_cast<char>(code)) : end_word();
-    else if (code == kCurlyApostrophe) word += '\'';
-    else if (code == kInvalid || is_in(kGaps, code)) end_word();
-    else if (!is_in(kInvisible, code)) word += text.substr(at, bytes);
+    if (code < 0x80)
+      is_ascii_word(code) ? word.push_back(static_cast<char>(code)) : end_word();
+    else if (code == kCurlyApostrophe)
+      word += '\'';
+    else if (code == kInvalid || is_in(kGaps, code))
+      end_word();
+    else if (!is_in(kInvisible, code))
+      word += text.substr(at, bytes);
     at += bytes;
   }
   end_word();

@@ -8,14 +8,16 @@ UniqueImages::UniqueImages(const Options& options, const SamplerContext& context
   images_per_batch_ = divided_batch(context, options_.captions_per_image, "captions_per_image");
   const auto images = static_cast<int64_t>(images_.size());
   if (images < images_per_batch_ && options_.drop_last)
-    throw UsageError("train.batch_size", concat("= ", context.batch_size, ": needs ", images_per_batch_,
-                                                " different images, but the training split has ", images,
-                                                ", so drop_last = true leaves no batch"),
-                     concat("train.batch_size=", images * options_.captions_per_image, " or less"));
+    throw UsageError(
+        "train.batch_size",
+        concat("= ", context.batch_size, ": needs ", images_per_batch_,
+               " different images, but the training split has ", images, ", so drop_last = true leaves no batch"),
+        concat("train.batch_size=", images * options_.captions_per_image, " or less"));
   const bool lone = images % images_per_batch_ == 1 && options_.captions_per_image == 1 && images_per_batch_ > 1;
   if (lone && !options_.drop_last)
-    throw UsageError("train.batch_size", concat("= ", context.batch_size, ": with drop_last = false the last batch holds one of the ",
-                                                images, " images; batch norm and ranking losses need two"),
+    throw UsageError("train.batch_size",
+                     concat("= ", context.batch_size, ": with drop_last = false the last batch holds one of the ",
+                            images, " images; batch norm and ranking losses need two"),
                      "drop_last: true, or another batch size");
 }
 
@@ -38,7 +40,8 @@ std::vector<PairBatch> UniqueImages::epoch(int64_t epoch) const {
   for (int64_t pass = 0; pass < options_.passes; ++pass) {
     const auto order = permutation(static_cast<int64_t>(images_.size()),
                                    epoch_stream(seed_, Stream::order, epoch, static_cast<uint64_t>(pass)));
-    const size_t first = batches.size(), used = options_.drop_last ? batches_per_pass() * images_per_batch_ : order.size();
+    const size_t first = batches.size(),
+                 used = options_.drop_last ? batches_per_pass() * images_per_batch_ : order.size();
     batches.resize(first + batches_per_pass());
     for (size_t i = 0; i < used; ++i) add_pairs(images_[order[i]], epoch, pass, batches[first + i / images_per_batch_]);
   }

@@ -9,7 +9,8 @@ struct UniqueImagesOptions {
   bool drop_last = true;
   static void visit(auto& self, auto& field) {
     field("captions_per_image", self.captions_per_image,
-          "captions of an image in a batch; a batch holds train.batch_size / this many images", Field{.lo = 1, .hi = 100});
+          "captions of an image in a batch; a batch holds train.batch_size / this many images",
+          Field{.lo = 1, .hi = 100});
     field("passes", self.passes,
           "how often an epoch visits every image, each time with other captions while they last (5 captions, "
           "captions_per_image 1, passes 5: every pair once)",

@@ -10,7 +10,9 @@ namespace vocabulary {
 
 constexpr std::array<const char*, 4> kSpecials = {"<pad>", "<unk>", "<start>", "<end>"};
 
-bool is_special(const std::string& word) { return std::find(kSpecials.begin(), kSpecials.end(), word) != kSpecials.end(); }
+bool is_special(const std::string& word) {
+  return std::find(kSpecials.begin(), kSpecials.end(), word) != kSpecials.end();
+}
 
 std::unordered_map<std::string, int64_t> count_training_words(const Corpus& corpus) {
   std::unordered_map<std::string, int64_t> count;
@@ -28,7 +30,8 @@ void check_line(const std::string& word, size_t id, const std::string& name) {
   if (id < kSpecials.size() && word != kSpecials[id])
     throw DataError(where, concat("expected ", kSpecials[id], "; got '", escape_for_log(word), "'"),
                     "the first four lines are <pad>, <unk>, <start>, <end>");
-  if (!word.empty() && word.back() == '\r') throw DataError(where, "the line ends with CR LF; expected LF", "dos2unix FILE");
+  if (!word.empty() && word.back() == '\r')
+    throw DataError(where, "the line ends with CR LF; expected LF", "dos2unix FILE");
   if (word.empty()) throw DataError(where, "the line is empty; expected one word");
   if (const auto bad = find_invalid_utf8(word)) throw DataError(where, concat("invalid UTF-8 at byte ", *bad));
 }
@@ -69,7 +72,8 @@ Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name)
     begin = end + 1;
   }
   if (vocabulary.words_.size() <= vocabulary::kSpecials.size())
-    throw DataError(escape_for_log(name, 200), concat("holds ", vocabulary.words_.size(), " words; expected <pad>, <unk>, <start>, "
+    throw DataError(escape_for_log(name, 200), concat("holds ", vocabulary.words_.size(),
+                                                      " words; expected <pad>, <unk>, <start>, "
                                                       "<end> and at least one more, one a line"));
   return vocabulary;
 }

@@ -61,7 +61,8 @@ class Reader {
       if (!line_.empty()) add_line();
     if (file_.bad()) fail("reading stopped with an error");
     if (announced_ > 0 && announced_ != vectors_read_)
-      fail(concat("the header announces ", announced_, " vectors; the file holds ", vectors_read_), "the file is cut off");
+      fail(concat("the header announces ", announced_, " vectors; the file holds ", vectors_read_),
+           "the file is cut off");
     return {table_, found_, dimension_, 0};
   }
 
@@ -115,7 +116,8 @@ class Reader {
     for (const std::string_view field : fields_of(line_.substr(end + 1))) {
       const auto value = parse_number(field);
       if (!value || !std::isfinite(static_cast<float>(*value)))
-        fail(concat("the vector of '", escape_for_log(word), "' holds '", escape_for_log(field), "'; expected finite numbers"));
+        fail(concat("the vector of '", escape_for_log(word), "' holds '", escape_for_log(field),
+                    "'; expected finite numbers"));
       *out++ = static_cast<float>(*value);
     }
   }

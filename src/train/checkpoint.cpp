@@ -21,7 +21,8 @@ T field(const Json& json, const char* key, const std::string& where) {
   try {
     return json.at(key).get<T>();
   } catch (const Json::exception&) {
-    throw CheckpointError(where, concat("'", key, "' is missing or of another type"), "the checkpoint was damaged or written by another version");
+    throw CheckpointError(where, concat("'", key, "' is missing or of another type"),
+                          "the checkpoint was damaged or written by another version");
   }
 }
 
@@ -35,10 +36,18 @@ std::string first_names(const std::string& title, const std::vector<std::string>
 }  // namespace
 
 Json TrainState::to_json() const {
-  Json json{{"step", step},         {"stage", stage},         {"stage_step", stage_step},
-            {"stage_epoch", stage_epoch}, {"batches", batches},     {"epochs", epochs},
-            {"best_step", best_step}, {"waited", waited},       {"metrics_bytes", metrics_bytes},
-            {"finished", finished},   {"window", window},       {"schedule", schedule}};
+  Json json{{"step", step},
+            {"stage", stage},
+            {"stage_step", stage_step},
+            {"stage_epoch", stage_epoch},
+            {"batches", batches},
+            {"epochs", epochs},
+            {"best_step", best_step},
+            {"waited", waited},
+            {"metrics_bytes", metrics_bytes},
+            {"finished", finished},
+            {"window", window},
+            {"schedule", schedule}};
   json["best"] = best ? Json(*best) : Json(nullptr);
   return json;
 }
@@ -124,7 +133,8 @@ Checkpoint load_checkpoint(const fs::path& folder) {
   const std::string where = (folder / "state.json").string();
   const Json state = load_json(folder / "state.json", kMaxState, ErrorClass::ckp);
   if (const auto format = field<int64_t>(state, "format", where); format > kFormat)
-    throw CheckpointError(where, concat("format ", format, " was written by a newer diptych; this one reads up to ", kFormat));
+    throw CheckpointError(where,
+                          concat("format ", format, " was written by a newer diptych; this one reads up to ", kFormat));
   checkpoint.state = TrainState::from_json(field<Json>(state, "train", where), where);
   checkpoint.identity = field<Json>(state, "identity", where);
   return checkpoint;
@@ -133,13 +143,16 @@ Checkpoint load_checkpoint(const fs::path& folder) {
 fs::path find_checkpoint(const fs::path& run, const std::string& which) {
   const fs::path checkpoints = run / "checkpoints";
   const auto names = list_checkpoints(checkpoints);
-  if (names.empty()) throw CheckpointError(run.string(), "the run has no checkpoint", "train it first, or name another run");
+  if (names.empty())
+    throw CheckpointError(run.string(), "the run has no checkpoint", "train it first, or name another run");
   std::string name = which;
   if (which == "best" || which == "latest") {
-    name = pointed_at(checkpoints, which).value_or(which == "best" ? pointed_at(checkpoints, "latest").value_or(names.back()) : names.back());
+    name = pointed_at(checkpoints, which)
+               .value_or(which == "best" ? pointed_at(checkpoints, "latest").value_or(names.back()) : names.back());
   }
   if (std::ranges::find(names, name) == names.end())
-    throw CheckpointError(run.string(), concat("no checkpoint called '", escape_for_log(which), "'"), "there are: best, latest, " + join(names, ", "));
+    throw CheckpointError(run.string(), concat("no checkpoint called '", escape_for_log(which), "'"),
+                          "there are: best, latest, " + join(names, ", "));
   return checkpoints / name;
 }
 
@@ -151,7 +164,8 @@ std::optional<std::pair<fs::path, Checkpoint>> newest_checkpoint(const fs::path&
   for (auto name = names.rbegin(); name != names.rend(); ++name) {
     try {
       auto found = std::pair(checkpoints / *name, load_checkpoint(checkpoints / *name));
-      if (!reasons.empty()) log::warn(concat("resuming from step ", found.second.state.step, " instead; newer steps are lost"));
+      if (!reasons.empty())
+        log::warn(concat("resuming from step ", found.second.state.step, " instead; newer steps are lost"));
       return found;
     } catch (const Error& error) {
       log::warn(concat("checkpoint ", *name, " is damaged: ", error.what()));
@@ -164,27 +178,36 @@ std::optional<std::pair<fs::path, Checkpoint>> newest_checkpoint(const fs::path&
 
 std::map<std::string, at::Tensor> module_state(const torch::nn::Module& module) {
   std::map<std::string, at::Tensor> out;
-  for (const auto& item : module.named_parameters()) out[item.key()] = item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
-  for (const auto& item : module.named_buffers()) out[item.key()] = item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  for (const auto& item : module.named_parameters())
+    out[item.key()] =
+        item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  for (const auto& item : module.named_buffers())
+    out[item.key()] =
+        item.value().detach().to(at::kCPU, item.value().scalar_type(), /*non_blocking=*/false, /*copy=*/true);
   return out;
 }
 
-void restore_module(torch::nn::Module& module, const std::map<std::string, at::Tensor>& state, const std::string& where) {
+void restore_module(torch::nn::Module& module, const std::map<std::string, at::Tensor>& state,
+                    const std::string& where) {
   std::map<std::string, at::Tensor> mine;
   for (auto& item : module.named_parameters()) mine[item.key()] = item.value();
   for (auto& item : module.named_buffers()) mine[item.key()] = item.value();
   std::vector<std::string> missing, unexpected, different;
   for (const auto& [name, tensor] : mine) {
     const auto it = state.find(name);
-    if (it == state.end()) missing.push_back(name);
+    if (it == state.end())
+      missing.push_back(name);
     else if (it->second.sizes() != tensor.sizes() || it->second.scalar_type() != tensor.scalar_type())
-      different.push_back(concat(name, ": file ", it->second.scalar_type(), " ", it->second.sizes(), ", model ", tensor.scalar_type(), " ", tensor.sizes()));
+      different.push_back(concat(name, ": file ", it->second.scalar_type(), " ", it->second.sizes(), ", model ",
+                                 tensor.scalar_type(), " ", tensor.sizes()));
   }
   for (const auto& [name, tensor] : state)
     if (!mine.contains(name)) unexpected.push_back(name);
   if (!missing.empty() || !unexpected.empty() || !different.empty())
-    throw CheckpointError(where, "the checkpoint does not fit the model" + first_names("missing in the file", missing) +
-                                     first_names("not in the model", unexpected) + first_names("other shape or dtype", different),
+    throw CheckpointError(where,
+                          "the checkpoint does not fit the model" + first_names("missing in the file", missing) +
+                              first_names("not in the model", unexpected) +
+                              first_names("other shape or dtype", different),
                           "the configuration describes another model than the one that was saved");
   at::NoGradGuard no_grad;
   for (auto& [name, tensor] : mine) tensor.copy_(state.at(name));

@@ -14,7 +14,8 @@ constexpr const char* kUpdates = "ema_updates";
 Ema::Ema(torch::nn::Module& module, const EmaOptions& options) : options_(options) {
   if (!active()) return;
   const auto add = [&](const auto& item) {
-    const bool selected = std::ranges::any_of(options_.match, [&](const auto& pattern) { return name_matches(pattern, item.key()); });
+    const bool selected =
+        std::ranges::any_of(options_.match, [&](const auto& pattern) { return name_matches(pattern, item.key()); });
     if (!selected || !item.value().is_floating_point()) return;
     names_.push_back(item.key());
     values_.push_back(item.value());

@@ -23,7 +23,9 @@ class CountProgress {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
     const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
-    log::progress(concat(what_, " ", done, "/", total_, " ", static_cast<int64_t>(rate), "/s ETA ", duration_text(left)), done == total_);
+    log::progress(
+        concat(what_, " ", done, "/", total_, " ", static_cast<int64_t>(rate), "/s ETA ", duration_text(left)),
+        done == total_);
   }
 
  private:
@@ -55,8 +57,9 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
 }
 
 // One line per query of one direction: its best items with scores, and its own positives' places among them.
-void append_queries(std::string& out, const char* direction, const std::vector<std::string>& queries, const std::vector<std::string>& gallery,
-                    const std::vector<std::vector<Scored>>& lists, const std::vector<std::vector<int64_t>>& relevant) {
+void append_queries(std::string& out, const char* direction, const std::vector<std::string>& queries,
+                    const std::vector<std::string>& gallery, const std::vector<std::vector<Scored>>& lists,
+                    const std::vector<std::vector<int64_t>>& relevant) {
   for (size_t q = 0; q < queries.size(); ++q) {
     Json line{{"direction", direction}, {"query", queries[q]}, {"top", Json::array()}, {"relevant", Json::array()}};
     for (const Scored& item : lists[q]) line["top"].push_back({gallery[static_cast<size_t>(item.index)], item.score});
@@ -85,8 +88,9 @@ at::Tensor embed_images(System& system, const DataBundle& data, const Experiment
     const auto& has = mirror ? cache->has_flipped : cache->has_plain;
     return std::ranges::all_of(rows, [&](int64_t row) { return has[static_cast<size_t>(row)]; });
   }();
-  const at::Tensor features = cached ? (mirror ? cache->flipped : cache->plain).index_select(0, torch::tensor(rows, at::kLong))
-                                     : encode_image_features(system, data, experiment, rows, mirror, "encode images");
+  const at::Tensor features =
+      cached ? (mirror ? cache->flipped : cache->plain).index_select(0, torch::tensor(rows, at::kLong))
+             : encode_image_features(system, data, experiment, rows, mirror, "encode images");
   at::Tensor out;
   const int64_t block = 4096;
   for (int64_t first = 0; first < features.size(0); first += block) {
@@ -102,7 +106,9 @@ at::Tensor embed_captions(System& system, const DataBundle& data, const Experime
                           const std::vector<int64_t>& rows) {
   std::vector<int64_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto length = [&](int64_t i) { return data.token_ids[static_cast<size_t>(rows[static_cast<size_t>(i)])].size(); };
+  const auto length = [&](int64_t i) {
+    return data.token_ids[static_cast<size_t>(rows[static_cast<size_t>(i)])].size();
+  };
   std::ranges::stable_sort(order, {}, length);
   const size_t block = static_cast<size_t>(experiment.evaluate.batch_size) * 4;
   at::Tensor out;
@@ -123,7 +129,11 @@ at::Tensor embed_captions(System& system, const DataBundle& data, const Experime
       embedded = system.model->text_embedding(tokens.to(system.device), lengths.to(system.device)).to(at::kFloat).cpu();
     }
     if (!out.defined()) out = at::empty({static_cast<int64_t>(rows.size()), embedded.size(1)}, at::kFloat);
-    out.index_copy_(0, torch::tensor(std::vector<int64_t>(order.begin() + static_cast<int64_t>(first), order.begin() + static_cast<int64_t>(last)), at::kLong), embedded);
+    out.index_copy_(0,
+                    torch::tensor(std::vector<int64_t>(order.begin() + static_cast<int64_t>(first),
+                                                       order.begin() + static_cast<int64_t>(last)),
+                                  at::kLong),
+                    embedded);
   }
   return out;
 }
@@ -135,19 +145,21 @@ at::Tensor encode_image_features(System& system, const DataBundle& data, const E
   EvalScope scope(*system.model);
   const CountProgress progress(what, static_cast<int64_t>(image_rows.size()));
   at::Tensor out;
-  for_each_image_batch(data.source(experiment), image_rows, experiment.evaluate.batch_size, [&](const at::Tensor& images, int64_t first) {
-    signals::throw_if_pending();
-    at::Tensor view = images.to(system.device);
-    if (mirror) view = view.flip({3}).contiguous(at::MemoryFormat::ChannelsLast);
-    at::Tensor features;
-    {
-      AutocastScope autocast(experiment.precision, system.device.type());
-      features = system.model->image_features(view).to(at::kFloat).cpu();
-    }
-    if (!out.defined()) out = at::empty({static_cast<int64_t>(image_rows.size()), features.size(1)}, at::kFloat);
-    out.slice(0, first, first + features.size(0)).copy_(features);
-    progress.at(first + features.size(0));
-  });
+  for_each_image_batch(data.source(experiment), image_rows, experiment.evaluate.batch_size,
+                       [&](const at::Tensor& images, int64_t first) {
+                         signals::throw_if_pending();
+                         at::Tensor view = images.to(system.device);
+                         if (mirror) view = view.flip({3}).contiguous(at::MemoryFormat::ChannelsLast);
+                         at::Tensor features;
+                         {
+                           AutocastScope autocast(experiment.precision, system.device.type());
+                           features = system.model->image_features(view).to(at::kFloat).cpu();
+                         }
+                         if (!out.defined())
+                           out = at::empty({static_cast<int64_t>(image_rows.size()), features.size(1)}, at::kFloat);
+                         out.slice(0, first, first + features.size(0)).copy_(features);
+                         progress.at(first + features.size(0));
+                       });
   return out;
 }
 
@@ -157,12 +169,13 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
   const int64_t width = system.model->image().features();
   const int64_t bytes = images * width * 4 * (mirrored ? 2 : 1);
   if (bytes > experiment.train.feature_cache_mb << 20) {
-    log::info(concat("image features are not cached: ", bytes_text(static_cast<double>(bytes)), " needed, train.feature_cache_mb = ",
-                     experiment.train.feature_cache_mb));
+    log::info(concat("image features are not cached: ", bytes_text(static_cast<double>(bytes)),
+                     " needed, train.feature_cache_mb = ", experiment.train.feature_cache_mb));
     return false;
   }
   const auto fill = [&](at::Tensor& table, std::vector<bool>& has, bool mirror) {
-    if (!table.defined()) table = at::zeros({images, width}, at::kFloat), has.assign(static_cast<size_t>(images), false);
+    if (!table.defined())
+      table = at::zeros({images, width}, at::kFloat), has.assign(static_cast<size_t>(images), false);
     std::vector<int64_t> todo;
     for (const int64_t row : image_rows)
       if (!has[static_cast<size_t>(row)]) todo.push_back(row);
@@ -180,11 +193,13 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
                           const FeatureCache* cache) {
   EncodedSplit encoded{data.corpus.image_rows(split), data.corpus.caption_rows(split), {}, {}};
   if (encoded.image_rows.empty() || encoded.caption_rows.empty())
-    throw DataError(data.corpus.name, concat("the split ", enum_text(split), " has ", encoded.image_rows.size(), " images and ",
-                                             encoded.caption_rows.size(), " captions; nothing can be evaluated on it"));
+    throw DataError(data.corpus.name,
+                    concat("the split ", enum_text(split), " has ", encoded.image_rows.size(), " images and ",
+                           encoded.caption_rows.size(), " captions; nothing can be evaluated on it"));
   EvalScope scope(*system.model);
   encoded.x = embed_images(system, data, experiment, encoded.image_rows, cache, false);
-  if (experiment.evaluate.flip_sum) encoded.x += embed_images(system, data, experiment, encoded.image_rows, cache, true);
+  if (experiment.evaluate.flip_sum)
+    encoded.x += embed_images(system, data, experiment, encoded.image_rows, cache, true);
   encoded.y = embed_captions(system, data, experiment, encoded.caption_rows);
   return encoded;
 }
@@ -197,7 +212,8 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   RetrievalSet set;
   set.scores = tiles.get();
   SplitIds ids = ids_of(data.corpus, encoded);
-  for (const int64_t row : encoded.image_rows) set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
+  for (const int64_t row : encoded.image_rows)
+    set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
   for (const int64_t image : ids.y_image) set.y_label.push_back(set.x_label[static_cast<size_t>(image)]);
   set.x_id = std::move(ids.x), set.y_id = std::move(ids.y), set.y_image = std::move(ids.y_image);
   set.split = enum_text(split);

@@ -56,33 +56,38 @@ Experiment::Experiment(const Catalog& catalog)
       evaluate(catalog) {}
 
 void Experiment::validate(const std::string&, const Origin& origin, Complaints& complaints) const {
-  complain_unless(!objective.empty(), "objective: the list is empty; at least one loss is needed", "objective: [{type: cmpm}]",
-                  origin, complaints);
-  complain_unless(!train.stages.empty(), "train.stages: the list is empty; at least one stage is needed", "", origin, complaints);
+  complain_unless(!objective.empty(), "objective: the list is empty; at least one loss is needed",
+                  "objective: [{type: cmpm}]", origin, complaints);
+  complain_unless(!train.stages.empty(), "train.stages: the list is empty; at least one stage is needed", "", origin,
+                  complaints);
   for (size_t i = 0; i < train.stages.size(); ++i) {
     const StageOptions& stage = train.stages[i];
     const std::string at = concat("train.stages.", i);
     complain_unless(stage.term_weights.empty() || stage.term_weights.size() == objective.size(),
-                    concat(at, ".term_weights has ", stage.term_weights.size(), " values, objective has ", objective.size(), " terms"),
+                    concat(at, ".term_weights has ", stage.term_weights.size(), " values, objective has ",
+                           objective.size(), " terms"),
                     "give one weight for each term of the objective", origin, complaints);
-    complain_unless(stage.warmup_epochs <= static_cast<double>(stage.epochs),
-                    concat(at, ".warmup_epochs = ", stage.warmup_epochs, " is longer than ", at, ".epochs = ", stage.epochs), "",
-                    origin, complaints);
+    complain_unless(
+        stage.warmup_epochs <= static_cast<double>(stage.epochs),
+        concat(at, ".warmup_epochs = ", stage.warmup_epochs, " is longer than ", at, ".epochs = ", stage.epochs), "",
+        origin, complaints);
   }
   const auto words = {"test", "val", "none"};
   complain_unless(std::ranges::find(words, evaluate.final_split) != words.end(),
-                  concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"), "", origin,
-                  complaints);
+                  concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"),
+                  "", origin, complaints);
   const std::string& select = evaluate.select;
   if (select.starts_with("test/"))
-    complaints.add(origin, concat("evaluate.select = \"", escape_for_log(select), "\": nothing is selected on the test split"),
+    complaints.add(origin,
+                   concat("evaluate.select = \"", escape_for_log(select), "\": nothing is selected on the test split"),
                    "use val/" + select.substr(5));
   else if (select != "auto" && select != "last") {
     const auto names = evaluate.protocol.make()->metric_names();
     const std::string metric = select.starts_with("val/") ? select.substr(4) : select;
     if (!select.starts_with("val/") || std::ranges::find(names, metric) == names.end())
-      complaints.add(origin, concat("evaluate.select = \"", escape_for_log(select), "\": expected auto, last or val/METRIC of evaluate.protocol = ",
-                                    evaluate.protocol.type()),
+      complaints.add(origin,
+                     concat("evaluate.select = \"", escape_for_log(select),
+                            "\": expected auto, last or val/METRIC of evaluate.protocol = ", evaluate.protocol.type()),
                      did_you_mean(metric, names));
   }
 }

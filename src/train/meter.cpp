@@ -29,8 +29,10 @@ Json Meter::means() const {
 std::string Meter::text() const {
   std::string total, terms;
   for (const auto& [name, sum] : sums_) {
-    if (name == "loss") total = "loss " + short_number(sum.mean());
-    else if (name != "grad_norm") terms += (terms.empty() ? "" : " ") + name + " " + short_number(sum.mean());
+    if (name == "loss")
+      total = "loss " + short_number(sum.mean());
+    else if (name != "grad_norm")
+      terms += (terms.empty() ? "" : " ") + name + " " + short_number(sum.mean());
   }
   return terms.empty() ? total : concat(total, " (", terms, ")");
 }
@@ -43,7 +45,8 @@ Json Meter::to_json() const {
 
 Meter Meter::from_json(const Json& json) {
   Meter meter;
-  for (const auto& [name, pair] : json.items()) meter.sums_[name] = {pair.at(0).get<double>(), pair.at(1).get<int64_t>()};
+  for (const auto& [name, pair] : json.items())
+    meter.sums_[name] = {pair.at(0).get<double>(), pair.at(1).get<int64_t>()};
   return meter;
 }
 

@@ -17,10 +17,13 @@ struct AdamOptions {
   double lr = 2e-4, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
   static void visit(auto& self, auto& field) {
     field("lr", self.lr, "learning rate", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
-    field("beta1", self.beta1, "decay of the mean of gradients", Field{.lo = 0, .hi = 0.999999, .resume = Resume::warn});
-    field("beta2", self.beta2, "decay of the mean of squared gradients", Field{.lo = 0, .hi = 0.9999999, .resume = Resume::warn});
+    field("beta1", self.beta1, "decay of the mean of gradients",
+          Field{.lo = 0, .hi = 0.999999, .resume = Resume::warn});
+    field("beta2", self.beta2, "decay of the mean of squared gradients",
+          Field{.lo = 0, .hi = 0.9999999, .resume = Resume::warn});
     field("eps", self.eps, "added to the root", Field{.lo = 1e-16, .hi = 1, .resume = Resume::warn});
-    field("weight_decay", self.weight_decay, "adam: L2 added to the gradient; adamw: decoupled", Field{.lo = 0, .hi = 10, .resume = Resume::warn});
+    field("weight_decay", self.weight_decay, "adam: L2 added to the gradient; adamw: decoupled",
+          Field{.lo = 0, .hi = 10, .resume = Resume::warn});
   }
 };
 
@@ -39,12 +42,14 @@ class Adam final : public Optimizer {
     auto& steps = batch.slots.at(kStep);
     at::_foreach_add_(steps, 1);
     const auto fused = [](auto&&... arguments) {
-      if constexpr (decoupled) at::_fused_adamw_(arguments...);
-      else at::_fused_adam_(arguments...);
+      if constexpr (decoupled)
+        at::_fused_adamw_(arguments...);
+      else
+        at::_fused_adam_(arguments...);
     };
     fused(at::TensorList(batch.values), at::TensorList(batch.gradients), at::TensorList(batch.slots.at("exp_avg")),
-          at::TensorList(batch.slots.at("exp_avg_sq")), at::TensorList(), at::TensorList(steps), batch.lr, options_.beta1,
-          options_.beta2, batch.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+          at::TensorList(batch.slots.at("exp_avg_sq")), at::TensorList(), at::TensorList(steps), batch.lr,
+          options_.beta1, options_.beta2, batch.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
   }
 
  private:
@@ -56,8 +61,10 @@ struct SgdOptions {
   bool nesterov = false;
   static void visit(auto& self, auto& field) {
     field("lr", self.lr, "learning rate", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
-    field("momentum", self.momentum, "0 = plain gradient descent", Field{.lo = 0, .hi = 0.999999, .resume = Resume::warn});
-    field("weight_decay", self.weight_decay, "L2 added to the gradient", Field{.lo = 0, .hi = 10, .resume = Resume::warn});
+    field("momentum", self.momentum, "0 = plain gradient descent",
+          Field{.lo = 0, .hi = 0.999999, .resume = Resume::warn});
+    field("weight_decay", self.weight_decay, "L2 added to the gradient",
+          Field{.lo = 0, .hi = 10, .resume = Resume::warn});
     field("nesterov", self.nesterov, "look ahead along the momentum", Field{.resume = Resume::warn});
   }
   void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
@@ -79,7 +86,8 @@ class Sgd final : public Optimizer {
     return options_.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{};
   }
   void update(Batch& batch) override {
-    at::_fused_sgd_(batch.values, batch.gradients, batch.slots["momentum"], batch.weight_decay, options_.momentum, batch.lr,
+    at::_fused_sgd_(batch.values, batch.gradients, batch.slots["momentum"], batch.weight_decay, options_.momentum,
+                    batch.lr,
                     /*dampening=*/0, options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
   }
 
@@ -110,7 +118,8 @@ void Optimizer::step(double lr) {
     if (!parameter.value.grad().defined()) continue;
     auto [it, is_new] = batches.try_emplace({parameter.lr_multiplier, parameter.decay_multiplier});
     Batch& batch = it->second;
-    if (is_new) batch.lr = lr * parameter.lr_multiplier, batch.weight_decay = base_weight_decay() * parameter.decay_multiplier;
+    if (is_new)
+      batch.lr = lr * parameter.lr_multiplier, batch.weight_decay = base_weight_decay() * parameter.decay_multiplier;
     batch.values.push_back(parameter.value);
     batch.gradients.push_back(gradient_like(parameter.value));
     for (auto& [slot, tensor] : slots_[i]) batch.slots[slot].push_back(tensor);
@@ -134,13 +143,16 @@ void Optimizer::restore(const std::map<std::string, at::Tensor>& state) {
   for (const auto& [name, tensor] : mine) {
     const auto it = state.find(name);
     if (it == state.end())
-      throw CheckpointError("optimizer state", concat(name, " is missing"), "the checkpoint was written by another optimiser or model than " + type());
+      throw CheckpointError("optimizer state", concat(name, " is missing"),
+                            "the checkpoint was written by another optimiser or model than " + type());
     if (it->second.sizes() != tensor.sizes() || it->second.scalar_type() != tensor.scalar_type())
-      throw CheckpointError("optimizer state", concat(name, " has shape ", it->second.sizes(), ", the model needs ", tensor.sizes()));
+      throw CheckpointError("optimizer state",
+                            concat(name, " has shape ", it->second.sizes(), ", the model needs ", tensor.sizes()));
   }
   for (const auto& [name, tensor] : state)
     if (!mine.contains(name))
-      throw CheckpointError("optimizer state", concat(name, " does not belong to ", type()), "resume with the optimiser that wrote the checkpoint");
+      throw CheckpointError("optimizer state", concat(name, " does not belong to ", type()),
+                            "resume with the optimiser that wrote the checkpoint");
   at::NoGradGuard no_grad;
   for (auto& [name, tensor] : mine) at::Tensor(tensor).copy_(state.at(name));
 }

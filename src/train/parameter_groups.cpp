@@ -33,14 +33,19 @@ std::vector<NamedParameter> trainable_parameters(System& system, const StageOpti
   }
   for (const GroupOptions& group : stage.groups)
     if (std::ranges::none_of(names, [&](const auto& name) { return name_matches(group.match, name); }))
-      throw UsageError("", concat("train.stages '", stage.name, "': group pattern \"", escape_for_log(group.match), "\" matches no parameter"),
+      throw UsageError("",
+                       concat("train.stages '", stage.name, "': group pattern \"", escape_for_log(group.match),
+                              "\" matches no parameter"),
                        did_you_mean(group.match, names));
-  if (out.empty()) throw UsageError("", concat("train.stages '", stage.name, "': everything is frozen, nothing trains"), "shorten train.stages.N.freeze");
+  if (out.empty())
+    throw UsageError("", concat("train.stages '", stage.name, "': everything is frozen, nothing trains"),
+                     "shorten train.stages.N.freeze");
   return out;
 }
 
 bool parameters_train(const torch::nn::Module& module) {
-  return std::ranges::any_of(module.parameters(), [](const at::Tensor& parameter) { return parameter.requires_grad(); });
+  return std::ranges::any_of(module.parameters(),
+                             [](const at::Tensor& parameter) { return parameter.requires_grad(); });
 }
 
 std::string group_table(System& system, const Optimizer& optimizer, const StageOptions& stage) {
@@ -62,7 +67,9 @@ std::string group_table(System& system, const Optimizer& optimizer, const StageO
   std::string out = concat("stage '", stage.name, "' (", optimizer.type(), "):\n");
   for (const auto& [name, line] : lines)
     out += concat("  ", name, ": ", line.trained, " parameters train, ", line.frozen, " frozen",
-                  line.trained > 0 ? concat(", lr ", line.lr, ", weight decay ", line.decay) : std::string(", BatchNorm statistics frozen"), "\n");
+                  line.trained > 0 ? concat(", lr ", line.lr, ", weight decay ", line.decay)
+                                   : std::string(", BatchNorm statistics frozen"),
+                  "\n");
   return out;
 }
 
@@ -82,14 +89,16 @@ void check_labels(const System& system, const DataBundle& data, const Batch& bat
   const int64_t classes = data.corpus.train_classes();
   const int64_t low = batch.label.min().item<int64_t>(), high = batch.label.max().item<int64_t>();
   if (low < 0 || high >= classes)
-    throw DataError(data.corpus.name, concat("labels ", low, " to ", high, " do not fit a classifier of ", classes, " classes"));
+    throw DataError(data.corpus.name,
+                    concat("labels ", low, " to ", high, " do not fit a classifier of ", classes, " classes"));
 }
 
 bool has_validation(const Corpus& corpus) { return !corpus.image_rows(Split::val).empty(); }
 
 int64_t total_steps_left(const Experiment& experiment, const Sampler& sampler, int64_t stage, int64_t stage_step) {
   int64_t epochs = 0;
-  for (size_t i = static_cast<size_t>(stage); i < experiment.train.stages.size(); ++i) epochs += experiment.train.stages[i].epochs;
+  for (size_t i = static_cast<size_t>(stage); i < experiment.train.stages.size(); ++i)
+    epochs += experiment.train.stages[i].epochs;
   return epochs * (sampler.batches_per_epoch() / experiment.train.accumulate) - stage_step;
 }
 

@@ -59,7 +59,8 @@ void RunDirectory::check_free(const fs::path& path) {
     throw OutputError(path.string(), "exists and is not a directory", "name another --run-dir");
   if (fs::is_directory(path, error) && !fs::is_empty(path, error))
     throw UsageError(path.string(), "the run directory exists and is not empty",
-                     is_run_directory(path) ? "continue it with: diptych train --resume " + path.string() : "name another --run-dir");
+                     is_run_directory(path) ? "continue it with: diptych train --resume " + path.string()
+                                            : "name another --run-dir");
 }
 
 RunDirectory RunDirectory::create(const fs::path& path, const Experiment& experiment, const ExperimentSource& source,
@@ -77,7 +78,9 @@ RunDirectory RunDirectory::create(const fs::path& path, const Experiment& experi
                             read_file(source.files[i], kMaxText, ErrorClass::cfg));
   }
   write_file_atomically(path / "vocabulary.txt", data.vocabulary.to_text());
-  write_file_atomically(path / "command.json", Json{{"argv", command}, {"cwd", current_directory()}, {"overrides", source.echoes}}.dump(1) + "\n");
+  write_file_atomically(
+      path / "command.json",
+      Json{{"argv", command}, {"cwd", current_directory()}, {"overrides", source.echoes}}.dump(1) + "\n");
   write_file_atomically(path / "env.json", environment(experiment).dump(1) + "\n");
   write_file_atomically(path / "data.json", data_summary(data).dump(1) + "\n");
   run.set_status("running");
@@ -93,7 +96,8 @@ RunDirectory RunDirectory::create(const fs::path& path, const Experiment& experi
 
 RunDirectory RunDirectory::open(const fs::path& path) {
   if (!is_run_directory(path))
-    throw UsageError(path.string(), fs::exists(path) ? "is no run directory: it has no config.resolved.yaml" : "no such run directory");
+    throw UsageError(path.string(), fs::exists(path) ? "is no run directory: it has no config.resolved.yaml"
+                                                     : "no such run directory");
   return RunDirectory(path);
 }
 
@@ -106,13 +110,17 @@ std::string RunDirectory::status() const {
 void RunDirectory::set_status(const std::string& status) { write_file_atomically(path_ / "STATUS", status + "\n"); }
 
 void RunDirectory::add_session(const std::string& kind, const Json& details) {
-  Json line{{"kind", kind}, {"time", now_text("%Y-%m-%dT%H:%M:%S%z")}, {"pid", static_cast<int64_t>(getpid())}, {"host", host_name()}};
+  Json line{{"kind", kind},
+            {"time", now_text("%Y-%m-%dT%H:%M:%S%z")},
+            {"pid", static_cast<int64_t>(getpid())},
+            {"host", host_name()}};
   line.update(details);
   LineWriter(path_ / "sessions.jsonl").write(dump_line(line));
 }
 
 fs::path default_run_path(const Experiment& experiment) {
-  return fs::path("runs") / experiment.name / concat(now_text("%Y%m%d-%H%M%S"), "-", config_hash(rows_of(experiment)).substr(0, 8));
+  return fs::path("runs") / experiment.name /
+         concat(now_text("%Y%m%d-%H%M%S"), "-", config_hash(rows_of(experiment)).substr(0, 8));
 }
 
 bool is_run_directory(const fs::path& path) {
@@ -122,7 +130,8 @@ bool is_run_directory(const fs::path& path) {
 
 ExperimentSource load_run_source(const fs::path& run, const std::vector<std::string>& overrides) {
   if (!is_run_directory(run))
-    throw UsageError(run.string(), fs::exists(run) ? "is no run directory: it has no config.resolved.yaml" : "no such run directory");
+    throw UsageError(run.string(),
+                     fs::exists(run) ? "is no run directory: it has no config.resolved.yaml" : "no such run directory");
   return load_experiment_source(run / "config.resolved.yaml", overrides);
 }
 
@@ -145,13 +154,17 @@ Json environment(const Experiment& experiment) {
 }
 
 Json data_summary(const DataBundle& data) {
-  Json out{{"corpus", data.corpus.name}, {"fingerprint", data.corpus.fingerprint}, {"vocabulary", data.vocabulary.hash()},
-           {"words", data.vocabulary.size()}, {"notes", data.corpus.notes}};
+  Json out{{"corpus", data.corpus.name},
+           {"fingerprint", data.corpus.fingerprint},
+           {"vocabulary", data.vocabulary.hash()},
+           {"words", data.vocabulary.size()},
+           {"notes", data.corpus.notes}};
   for (const Split split : {Split::train, Split::val, Split::test}) {
     const auto images = data.corpus.image_rows(split);
     std::set<int64_t> labels;
     for (const int64_t row : images) labels.insert(data.corpus.images[static_cast<size_t>(row)].label);
-    out["splits"][enum_text(split)] = Json{{"images", images.size()}, {"captions", data.corpus.caption_rows(split).size()}, {"labels", labels.size()}};
+    out["splits"][enum_text(split)] = Json{
+        {"images", images.size()}, {"captions", data.corpus.caption_rows(split).size()}, {"labels", labels.size()}};
   }
   return out;
 }

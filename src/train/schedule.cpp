@@ -43,7 +43,8 @@ class StepSchedule final : public Schedule {
 struct ExponentialOptions {
   double gamma = 0.794;
   static void visit(auto& self, auto& field) {
-    field("gamma", self.gamma, "factor per epoch, applied continuously", Field{.lo = 1e-6, .hi = 1, .resume = Resume::warn});
+    field("gamma", self.gamma, "factor per epoch, applied continuously",
+          Field{.lo = 1e-6, .hi = 1, .resume = Resume::warn});
   }
 };
 class ExponentialSchedule final : public Schedule {
@@ -81,8 +82,10 @@ struct PlateauOptions {
   double min_gain = 0.0;
   static void visit(auto& self, auto& field) {
     field("gamma", self.gamma, "factor after each plateau", Field{.lo = 0, .hi = 1, .resume = Resume::warn});
-    field("patience", self.patience, "evaluations without a better value that make a plateau", Field{.lo = 1, .hi = 1e6, .resume = Resume::warn});
-    field("min_gain", self.min_gain, "a value counts as better when it exceeds the best by this", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
+    field("patience", self.patience, "evaluations without a better value that make a plateau",
+          Field{.lo = 1, .hi = 1e6, .resume = Resume::warn});
+    field("min_gain", self.min_gain, "a value counts as better when it exceeds the best by this",
+          Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
   }
 };
 class PlateauSchedule final : public Schedule {
@@ -120,7 +123,8 @@ void register_schedules(ScheduleRegistry& schedules) {
   schedules.add<ConstantSchedule>("constant", "the same learning rate throughout");
   schedules.add<StepSchedule>("step", "multiplied by gamma at each milestone");
   schedules.add<ExponentialSchedule>("exponential", "gamma to the power of the epoch");
-  schedules.add<CosineSchedule>("cosine", "half a cosine from 1 to the floor over the stage", "Loshchilov and Hutter, ICLR 2017");
+  schedules.add<CosineSchedule>("cosine", "half a cosine from 1 to the floor over the stage",
+                                "Loshchilov and Hutter, ICLR 2017");
   schedules.add<PlateauSchedule>("plateau", "multiplied by gamma when the selection metric stops rising");
 }
 

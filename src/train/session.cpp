@@ -29,13 +29,18 @@ void compare_with_run(const Catalog& catalog, const fs::path& run, const Experim
   const Experiment then = read_experiment(catalog, load_run_source(run, {}).tree);
   std::string refused;
   for (const RowDifference& each : difference(with_absolute_paths(rows_of(then)), with_absolute_paths(rows_of(now)))) {
-    const std::string line = concat(each.path, ": ", each.a.empty() ? "(absent)" : each.a, " -> ", each.b.empty() ? "(absent)" : each.b);
-    if (each.field.resume == Resume::free) log::info("changed: " + line);
-    else if (each.field.resume == Resume::warn || force) log::warn("changed, no longer bit-exact: " + line);
-    else refused += "\n  " + line;
+    const std::string line =
+        concat(each.path, ": ", each.a.empty() ? "(absent)" : each.a, " -> ", each.b.empty() ? "(absent)" : each.b);
+    if (each.field.resume == Resume::free)
+      log::info("changed: " + line);
+    else if (each.field.resume == Resume::warn || force)
+      log::warn("changed, no longer bit-exact: " + line);
+    else
+      refused += "\n  " + line;
   }
   if (!refused.empty())
-    throw CheckpointError(run.string(), "the configuration differs from the run's in keys that cannot change on resume:" + refused,
+    throw CheckpointError(run.string(),
+                          "the configuration differs from the run's in keys that cannot change on resume:" + refused,
                           "undo them, start a new run, or pass --force-resume if the model's shape is the same");
 }
 
@@ -46,15 +51,17 @@ void initialise_from(System& system, const fs::path& file) {
 }
 
 std::string preflight_text(const Preflight& preflight, const Experiment& experiment) {
-  return concat(preflight.groups, "objective on one batch: ", preflight.loss, "\n", "first step: ", preflight.step_seconds, " s; steps of the run: ",
-                preflight.steps, "\n", "one checkpoint: about ", bytes_text(static_cast<double>(preflight.checkpoint_bytes)), "; kept: ",
-                experiment.train.checkpoint.keep, " and the best\n");
+  return concat(preflight.groups, "objective on one batch: ", preflight.loss, "\n",
+                "first step: ", preflight.step_seconds, " s; steps of the run: ", preflight.steps, "\n",
+                "one checkpoint: about ", bytes_text(static_cast<double>(preflight.checkpoint_bytes)),
+                "; kept: ", experiment.train.checkpoint.keep, " and the best\n");
 }
 
 /// Writes one checkpoint into a temporary folder, reads it back, removes it.
 void probe_checkpoint(const System& system) {
   std::string name = (fs::temp_directory_path() / "diptych-dry-run-XXXXXX").string();
-  if (!mkdtemp(name.data())) throw OutputError(fs::temp_directory_path().string(), "no temporary folder can be made there");
+  if (!mkdtemp(name.data()))
+    throw OutputError(fs::temp_directory_path().string(), "no temporary folder can be made there");
   Checkpoint checkpoint;
   checkpoint.model.tensors = module_state(system);
   std::exception_ptr failure;
@@ -77,8 +84,10 @@ void run_guarded(Trainer& trainer, RunDirectory& run) {
     run.add_session("end", Json{{"step", trainer.state().step}, {"status", "done"}});
   } catch (const Interrupted& interrupted) {
     run.set_status(concat("interrupted:", interrupted.signal));
-    run.add_session("end", Json{{"step", trainer.state().step}, {"status", concat("interrupted:", interrupted.signal)}});
-    log::info(concat("stopped by signal ", interrupted.signal, " after saving step ", trainer.state().step, "; continue with: diptych train --resume ", run.path().string()));
+    run.add_session("end",
+                    Json{{"step", trainer.state().step}, {"status", concat("interrupted:", interrupted.signal)}});
+    log::info(concat("stopped by signal ", interrupted.signal, " after saving step ", trainer.state().step,
+                     "; continue with: diptych train --resume ", run.path().string()));
     throw;
   } catch (...) {
     const int code = verdict_of_current_exception().exit_code;
@@ -92,13 +101,16 @@ void run_guarded(Trainer& trainer, RunDirectory& run) {
   }
 }
 
-Split final_split(const Experiment& experiment) { return experiment.evaluate.final_split == "val" ? Split::val : Split::test; }
+Split final_split(const Experiment& experiment) {
+  return experiment.evaluate.final_split == "val" ? Split::val : Split::test;
+}
 
 fs::path evaluation_folder(const fs::path& root, const ProtocolResult& result) {
   return root / (result.split == "test" ? result.protocol : result.protocol + "-" + result.split);
 }
 
-std::optional<ProtocolResult> final_evaluation(const Catalog& catalog, const fs::path& run, const Experiment& experiment, const DataBundle& data, System& system) {
+std::optional<ProtocolResult> final_evaluation(const Catalog& catalog, const fs::path& run,
+                                               const Experiment& experiment, const DataBundle& data, System& system) {
   (void)catalog;
   if (experiment.evaluate.final_split == "none") return {};
   const Split split = final_split(experiment);
@@ -114,7 +126,8 @@ std::optional<ProtocolResult> final_evaluation(const Catalog& catalog, const fs:
   std::optional<Ema::Scope> averaged;
   if (ema.active()) averaged.emplace(ema);
   const EncodedSplit encoded = encode_split(system, data, experiment, split);
-  ProtocolResult result = evaluate_split(system, data, experiment, *experiment.evaluate.protocol.make(), encoded, split, true);
+  ProtocolResult result =
+      evaluate_split(system, data, experiment, *experiment.evaluate.protocol.make(), encoded, split, true);
   write_evaluation(evaluation_folder(run / "eval", result), result, data, encoded, system);
   return result;
 }
@@ -126,14 +139,18 @@ bool epochs_left(const Experiment& experiment, const TrainState& state) {
 
 }  // namespace
 
-TrainOutcome train(const Catalog& catalog, const TrainRequest& request, const std::function<void(const std::string&)>& print) {
+TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
+                   const std::function<void(const std::string&)>& print) {
   const bool automatic = request.resume == "auto";
   if (automatic && request.run_dir.empty())
-    throw UsageError::command_line("--resume auto needs --run-dir DIR", "diptych train --config F --run-dir DIR --resume auto");
+    throw UsageError::command_line("--resume auto needs --run-dir DIR",
+                                   "diptych train --config F --run-dir DIR --resume auto");
   fs::path run_path = automatic ? request.run_dir : request.resume;
   const bool resuming = !run_path.empty() && (!automatic || is_run_directory(run_path));
-  if (!resuming && request.config.empty()) throw UsageError::command_line("no configuration given", "diptych train --config FILE");
-  if (resuming && !request.init_from.empty()) throw UsageError::command_line("--init-from starts a new run and cannot be combined with --resume");
+  if (!resuming && request.config.empty())
+    throw UsageError::command_line("no configuration given", "diptych train --config FILE");
+  if (resuming && !request.init_from.empty())
+    throw UsageError::command_line("--init-from starts a new run and cannot be combined with --resume");
 
   const ExperimentSource source = request.config.empty() ? load_run_source(run_path, request.overrides)
                                                          : load_experiment_source(request.config, request.overrides);
@@ -154,8 +171,11 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request, const st
     RunDirectory run = RunDirectory::open(run_path);
     if (fs::is_directory(run.checkpoints())) remove_stale_staging(run.checkpoints());
     std::optional<std::pair<fs::path, Checkpoint>> found;
-    if (request.checkpoint.empty()) found = newest_checkpoint(run_path);
-    else found.emplace(find_checkpoint(run_path, request.checkpoint), load_checkpoint(find_checkpoint(run_path, request.checkpoint)));
+    if (request.checkpoint.empty())
+      found = newest_checkpoint(run_path);
+    else
+      found.emplace(find_checkpoint(run_path, request.checkpoint),
+                    load_checkpoint(find_checkpoint(run_path, request.checkpoint)));
     TrainOutcome outcome{run_path, false, {}};
     if (found) {
       trainer.restore(found->second);
@@ -163,7 +183,8 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request, const st
         outcome.already_complete = true;
         return outcome;
       }
-      log::info(concat("resumed ", run_path.string(), " at step ", trainer.state().step, " (epoch ", trainer.state().epochs + 1, ")"));
+      log::info(concat("resumed ", run_path.string(), " at step ", trainer.state().step, " (epoch ",
+                       trainer.state().epochs + 1, ")"));
     } else {
       log::info(concat(run_path.string(), " has no checkpoint yet: starting from step 0"));
     }
@@ -195,7 +216,8 @@ LoadedRun load_run(const Catalog& catalog, const fs::path& run, const std::strin
                    const std::vector<std::string>& overrides, int64_t threads) {
   const fs::path folder = find_checkpoint(run, checkpoint);
   const ExperimentSource source = load_run_source(run, overrides);
-  LoadedRun loaded{std::make_unique<Experiment>(read_experiment(catalog, source.tree)), {}, {}, folder.filename().string()};
+  LoadedRun loaded{
+      std::make_unique<Experiment>(read_experiment(catalog, source.tree)), {}, {}, folder.filename().string()};
   configure(*loaded.experiment, threads);
   const Checkpoint stored = load_checkpoint(folder);
   const Vocabulary vocabulary = load_run_vocabulary(run);
@@ -218,21 +240,28 @@ EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request)
     run = run.parent_path().parent_path();
   }
   if (!is_run_directory(run))
-    throw CheckpointError(request.run.string(), fs::exists(request.run) ? "is no run directory: it has no config.resolved.yaml" : "no such run directory");
+    throw CheckpointError(request.run.string(), fs::exists(request.run)
+                                                    ? "is no run directory: it has no config.resolved.yaml"
+                                                    : "no such run directory");
   std::vector<std::string> overrides = request.overrides;
   LoadedRun loaded = load_run(catalog, run, checkpoint, overrides, request.threads);
   const Experiment& experiment = *loaded.experiment;
   const EncodedSplit encoded = encode_split(*loaded.system, loaded.data, experiment, request.split);
   EvaluateOutcome outcome{loaded.checkpoint, {}, {}};
-  const std::vector<std::string> names = request.protocols.empty() ? std::vector<std::string>{experiment.evaluate.protocol.type()} : request.protocols;
+  const std::vector<std::string> names =
+      request.protocols.empty() ? std::vector<std::string>{experiment.evaluate.protocol.type()} : request.protocols;
   for (const std::string& name : names) {
-    const auto protocol = name == experiment.evaluate.protocol.type() ? experiment.evaluate.protocol.make() : catalog.protocols.make_default(name);
-    outcome.results.push_back(evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true));
+    const auto protocol = name == experiment.evaluate.protocol.type() ? experiment.evaluate.protocol.make()
+                                                                      : catalog.protocols.make_default(name);
+    outcome.results.push_back(
+        evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true));
     outcome.directory = evaluation_folder(request.out.empty() ? run / "eval" : request.out, outcome.results.back());
     write_evaluation(outcome.directory, outcome.results.back(), loaded.data, encoded, *loaded.system);
   }
   for (const ProtocolResult& result : outcome.results)
-    if (result.collapsed) throw NumericError(run.string(), "the model has collapsed: its embeddings are all alike; the results are marked so");
+    if (result.collapsed)
+      throw NumericError(run.string(),
+                         "the model has collapsed: its embeddings are all alike; the results are marked so");
   return outcome;
 }
 
@@ -247,7 +276,10 @@ void check_expectations(const std::vector<Expectation>& expectations, const std:
       for (const auto& [name, value] : result.metrics) known.push_back(name);
       if (const Metric* found = result.find(expectation.metric)) metric = found;
     }
-    if (!metric) throw UsageError::command_line(concat("--expect: no metric '", escape_for_log(expectation.metric), "' was evaluated"), did_you_mean(expectation.metric, known));
+    if (!metric)
+      throw UsageError::command_line(
+          concat("--expect: no metric '", escape_for_log(expectation.metric), "' was evaluated"),
+          did_you_mean(expectation.metric, known));
     const double value = metric->available ? metric->value : std::nan("");
     print(describe(expectation, value));
     if (!expectation.holds(value)) failed.push_back({ErrorClass::chk, "--expect", describe(expectation, value), ""});

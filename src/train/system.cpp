@@ -8,8 +8,9 @@
 namespace diptych {
 
 LoaderSource DataBundle::source(const Experiment& experiment) const {
-  return LoaderSource{corpus, token_ids, experiment.data.image, experiment.data.loader,
-                      static_cast<uint64_t>(experiment.seed), image_cache};
+  return LoaderSource{
+      corpus,     token_ids, experiment.data.image, experiment.data.loader, static_cast<uint64_t>(experiment.seed),
+      image_cache};
 }
 
 std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>& limit_images) const {
@@ -52,9 +53,11 @@ at::Device resolve_device(const std::string& name) {
   if (name == "cuda" || name.starts_with("cuda:")) {
     const auto index = name == "cuda" ? std::optional<int64_t>(0) : parse_integer(std::string_view(name).substr(5));
     const auto count = static_cast<int64_t>(torch::cuda::device_count());
-    if (!index || *index < 0) throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected cuda or cuda:N"));
+    if (!index || *index < 0)
+      throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected cuda or cuda:N"));
     if (*index >= count)
-      throw UsageError("", concat("device = \"", name, "\": this machine has ", count, " CUDA devices"), "use device=cpu or device=auto");
+      throw UsageError("", concat("device = \"", name, "\": this machine has ", count, " CUDA devices"),
+                       "use device=cpu or device=auto");
     return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(*index));
   }
   throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected auto, cpu, cuda or cuda:N"));
@@ -68,15 +71,16 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
   auto image_head = experiment.model.image_head.make(HeadContext{image->features()});
   auto text_head = experiment.model.text_head.make(HeadContext{text->features()});
   if (image_head->dimension() != text_head->dimension())
-    throw UsageError("", concat("model.image_head.dim = ", image_head->dimension(), " and model.text_head.dim = ", text_head->dimension(),
-                                " differ: both views need one joint space"));
+    throw UsageError("", concat("model.image_head.dim = ", image_head->dimension(), " and model.text_head.dim = ",
+                                text_head->dimension(), " differ: both views need one joint space"));
   if (!image->weights().empty() && load_pretrained) {
     const WeightReport report = load_weights(*image, image->weights());
     log::info(concat("weights ", image->weights(), ": ", report.brief()));
   }
   const int64_t dimension = image_head->dimension();
   auto model = std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make());
-  auto objective = std::make_shared<Objective>(experiment.objective, LossContext{dimension, data.corpus.train_classes()});
+  auto objective =
+      std::make_shared<Objective>(experiment.objective, LossContext{dimension, data.corpus.train_classes()});
   auto system = std::make_shared<System>(model, objective, device);
   system->to(device);
   to_channels_last(*model);
@@ -85,9 +89,11 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
 
 Batch to_device(const Batch& batch, at::Device device) {
   if (device.is_cpu()) return batch;
-  const auto move = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor; };
-  return Batch{move(batch.image), move(batch.image_index), move(batch.tokens), move(batch.length), move(batch.label),
-               move(batch.image_row), move(batch.caption_row), move(batch.unique_image_row)};
+  const auto move = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;
+  };
+  return Batch{move(batch.image), move(batch.image_index), move(batch.tokens),      move(batch.length),
+               move(batch.label), move(batch.image_row),   move(batch.caption_row), move(batch.unique_image_row)};
 }
 
 }  // namespace diptych

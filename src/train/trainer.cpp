@@ -38,7 +38,8 @@ at::Generator cpu_generator() { return at::detail::getDefaultCPUGenerator(); }
 
 std::string first_nonfinite(const std::vector<NamedParameter>& parameters) {
   for (const auto& parameter : parameters)
-    if (const at::Tensor& gradient = parameter.value.grad(); gradient.defined() && !gradient.isfinite().all().item<bool>())
+    if (const at::Tensor& gradient = parameter.value.grad();
+        gradient.defined() && !gradient.isfinite().all().item<bool>())
       return parameter.name;
   return "";
 }
@@ -78,7 +79,12 @@ struct Trainer::State {
   std::map<std::string, at::Tensor> pending_optimizer;  // of a restored checkpoint, until its stage is built
 
   State(const Experiment& e, const DataBundle& d, System& s)
-      : experiment(e), data(d), system(s), protocol(e.evaluate.protocol.make()), metric(e.selection_metric()), ema(s, e.train.ema) {}
+      : experiment(e),
+        data(d),
+        system(s),
+        protocol(e.evaluate.protocol.make()),
+        metric(e.selection_metric()),
+        ema(s, e.train.ema) {}
 
   void begin_stage();
   at::Tensor cached_features();
@@ -87,7 +93,8 @@ struct Trainer::State {
   ObjectiveValue forward(const Batch& batch);
   void check_finite_loss(const ObjectiveValue& value, const Batch& batch) const;
   void check_finite_gradient(double norm, const Batch& batch) const;
-  void log_step(double lr, double norm, const Loader& loader, Clock::time_point epoch_start, int64_t pairs, bool epoch_end);
+  void log_step(double lr, double norm, const Loader& loader, Clock::time_point epoch_start, int64_t pairs,
+                bool epoch_end);
   bool evaluate(RunDirectory& run);
   void check_collapse(const ProtocolResult& result) const;
   void save(RunDirectory& run);
@@ -104,23 +111,25 @@ const TrainState& Trainer::state() const { return state_->at; }
 
 void Trainer::State::begin_stage() {
   const StageOptions& options = experiment.train.stages[static_cast<size_t>(at.stage)];
-  stage = std::make_unique<ActiveStage>(ActiveStage{.options = options, .freezer = {}, .optimizer = {}, .schedule = {}, .sampler = {}, .weights = {}});
+  stage = std::make_unique<ActiveStage>(
+      ActiveStage{.options = options, .freezer = {}, .optimizer = {}, .schedule = {}, .sampler = {}, .weights = {}});
   stage->freezer = std::make_unique<Freezer>(system, "", options.freeze, options.freeze_statistics);
   stage->optimizer = options.optim.make();
   stage->optimizer->set_parameters(trainable_parameters(system, options));
   stage->schedule = options.schedule.make();
   stage->schedule->restore(at.schedule);
   stage->weights = system.objective->weights(options);
-  const SamplerContext context{data.corpus, data.training_captions(experiment.train.limit_images), experiment.batch_size(options),
-                               static_cast<uint64_t>(experiment.seed)};
+  const SamplerContext context{data.corpus, data.training_captions(experiment.train.limit_images),
+                               experiment.batch_size(options), static_cast<uint64_t>(experiment.seed)};
   stage->sampler = experiment.data.sampler.make(context);
   stage->steps_per_epoch = stage->sampler->batches_per_epoch() / experiment.train.accumulate;
   if (stage->steps_per_epoch < 1)
-    throw UsageError("", concat("train.accumulate = ", experiment.train.accumulate, " is more than the ", stage->sampler->batches_per_epoch(),
-                                " batches of an epoch"));
+    throw UsageError("", concat("train.accumulate = ", experiment.train.accumulate, " is more than the ",
+                                stage->sampler->batches_per_epoch(), " batches of an epoch"));
   stage->image_frozen = !parameters_train(system.model->image());
   if (options.augment == Augment::flip && !stage->image_frozen)
-    throw UsageError("", concat("train.stages '", options.name, "': augment = flip needs a frozen image encoder"), "freeze: [model.image], or augment: full");
+    throw UsageError("", concat("train.stages '", options.name, "': augment = flip needs a frozen image encoder"),
+                     "freeze: [model.image], or augment: full");
   if (!pending_optimizer.empty()) stage->optimizer->restore(std::exchange(pending_optimizer, {}));
 }
 
@@ -144,7 +153,8 @@ ObjectiveValue Trainer::State::forward(const Batch& batch) {
   input.label = batch.label;
   input.image_row = batch.image_row;
   input.step = at.step;
-  input.epoch = static_cast<double>(at.epochs) + stage->time(at.stage_step).epoch() - static_cast<double>(at.stage_epoch);
+  input.epoch =
+      static_cast<double>(at.epochs) + stage->time(at.stage_step).epoch() - static_cast<double>(at.stage_epoch);
   return system.objective->forward(input, stage->weights);
 }
 
@@ -153,15 +163,17 @@ void Trainer::State::check_finite_loss(const ObjectiveValue& value, const Batch&
   std::string culprits;
   for (const auto& term : value.terms)
     if (!std::isfinite(term.value.total.item<double>())) culprits += " " + term.name;
-  throw NumericError(concat("step ", at.step), concat("the loss is not finite; terms:", culprits.empty() ? " (their sum)" : culprits,
-                                                       "; captions of the batch: ", sample_ids(data.corpus, batch)),
+  throw NumericError(concat("step ", at.step),
+                     concat("the loss is not finite; terms:", culprits.empty() ? " (their sum)" : culprits,
+                            "; captions of the batch: ", sample_ids(data.corpus, batch)),
                      "lower the learning rate, or look for damaged inputs with diptych data check");
 }
 
 void Trainer::State::check_finite_gradient(double norm, const Batch& batch) const {
   if (std::isfinite(norm)) return;
-  throw NumericError(concat("step ", at.step), concat("the gradient is not finite, first in ", first_nonfinite(stage->optimizer->parameters()),
-                                                       "; captions of the batch: ", sample_ids(data.corpus, batch)),
+  throw NumericError(concat("step ", at.step),
+                     concat("the gradient is not finite, first in ", first_nonfinite(stage->optimizer->parameters()),
+                            "; captions of the batch: ", sample_ids(data.corpus, batch)),
                      "lower the learning rate, or set train.clip_norm");
 }
 
@@ -177,7 +189,8 @@ void Trainer::State::train_step(const Batch& batch, int64_t place, int64_t batch
 
   const double norm = gradient_norm(stage->optimizer->parameters());
   check_finite_gradient(norm, batch);
-  if (const double limit = experiment.train.clip_norm; limit > 0 && norm > limit) scale_gradients(stage->optimizer->parameters(), limit / norm);
+  if (const double limit = experiment.train.clip_norm; limit > 0 && norm > limit)
+    scale_gradients(stage->optimizer->parameters(), limit / norm);
   stage->optimizer->step(stage->lr(at.stage_step));
   stage->optimizer->zero_grad();
   ema.update();
@@ -185,14 +198,18 @@ void Trainer::State::train_step(const Batch& batch, int64_t place, int64_t batch
   ++at.step, ++at.stage_step;
 }
 
-void Trainer::State::log_step(double lr, double norm, const Loader& loader, Clock::time_point epoch_start, int64_t pairs, bool epoch_end) {
+void Trainer::State::log_step(double lr, double norm, const Loader& loader, Clock::time_point epoch_start,
+                              int64_t pairs, bool epoch_end) {
   (void)norm;
   const double seconds = seconds_since(epoch_start);
   const double rate = static_cast<double>(pairs) / std::max(seconds, 1e-9);
   const int64_t left = total_steps_left(experiment, *stage->sampler, at.stage, at.stage_step);
-  const double eta = static_cast<double>(left) * seconds / std::max<double>(1, static_cast<double>(pairs) / static_cast<double>(experiment.batch_size(stage->options)));
-  log::progress(concat("epoch ", at.epochs + 1, "/", total_epochs(), " step ", at.step, " ", window.text(), " lr ", short_number(lr), " ",
-                       static_cast<int64_t>(rate), " pairs/s wait ", static_cast<int64_t>(100 * loader.wait_seconds() / std::max(seconds, 1e-9)), "% mem ",
+  const double eta =
+      static_cast<double>(left) * seconds /
+      std::max<double>(1, static_cast<double>(pairs) / static_cast<double>(experiment.batch_size(stage->options)));
+  log::progress(concat("epoch ", at.epochs + 1, "/", total_epochs(), " step ", at.step, " ", window.text(), " lr ",
+                       short_number(lr), " ", static_cast<int64_t>(rate), " pairs/s wait ",
+                       static_cast<int64_t>(100 * loader.wait_seconds() / std::max(seconds, 1e-9)), "% mem ",
                        bytes_text(resident_bytes()), " ETA ", duration_text(eta)),
                 epoch_end);
 }
@@ -217,7 +234,10 @@ at::Tensor Trainer::State::cached_features() {
   if (augment == Augment::none) return cache.plain;
   at::Tensor mirrored = at::zeros({cache.plain.size(0), 1}, at::kBool);
   for (const int64_t row : rows)
-    mirrored[row][0] = Random(static_cast<uint64_t>(experiment.seed), {static_cast<uint64_t>(Stream::augment), static_cast<uint64_t>(at.epochs), static_cast<uint64_t>(row)}).chance(0.5);
+    mirrored[row][0] =
+        Random(static_cast<uint64_t>(experiment.seed),
+               {static_cast<uint64_t>(Stream::augment), static_cast<uint64_t>(at.epochs), static_cast<uint64_t>(row)})
+            .chance(0.5);
   return at::where(mirrored, cache.flipped, cache.plain);
 }
 
@@ -228,7 +248,8 @@ bool Trainer::State::train_epoch(RunDirectory& run) {
   batches.resize(static_cast<size_t>(stage->steps_per_epoch * experiment.train.accumulate));
   const auto count = static_cast<int64_t>(batches.size());
   batches.erase(batches.begin(), batches.begin() + at.batches);
-  Loader loader(data.source(experiment), std::move(batches), at.epochs, stage->options.augment == Augment::full, features);
+  Loader loader(data.source(experiment), std::move(batches), at.epochs, stage->options.augment == Augment::full,
+                features);
   system.train();
   stage->freezer->apply_modes();
   const auto start = Clock::now();
@@ -246,11 +267,14 @@ bool Trainer::State::train_epoch(RunDirectory& run) {
       Json row{{"v", 1}, {"kind", "train"}, {"step", at.step}, {"epoch", at.epochs}, {"lr", lr}};
       row.update(window.means());
       write_metrics(row);
-      timing->write(dump_line(Json{{"step", at.step}, {"pairs_per_s", static_cast<double>(pairs) / seconds_since(start)},
-                                   {"wait_s", loader.wait_seconds()}, {"memory_mb", resident_bytes() / 1e6}}));
+      timing->write(dump_line(Json{{"step", at.step},
+                                   {"pairs_per_s", static_cast<double>(pairs) / seconds_since(start)},
+                                   {"wait_s", loader.wait_seconds()},
+                                   {"memory_mb", resident_bytes() / 1e6}}));
       window.clear();
     }
-    const bool due = experiment.train.checkpoint.every_steps > 0 && at.step % experiment.train.checkpoint.every_steps == 0;
+    const bool due =
+        experiment.train.checkpoint.every_steps > 0 && at.step % experiment.train.checkpoint.every_steps == 0;
     if (signals::pending()) {
       save(run);
       return false;
@@ -264,10 +288,12 @@ bool Trainer::State::train_epoch(RunDirectory& run) {
 
 void Trainer::State::check_collapse(const ProtocolResult& result) const {
   if (!result.collapsed) return;
-  const std::string message = concat("the model has collapsed: the embeddings of ", result.split, " are all alike (spread ", short_number(result.spread), ")");
+  const std::string message = concat("the model has collapsed: the embeddings of ", result.split,
+                                     " are all alike (spread ", short_number(result.spread), ")");
   if (experiment.train.on_collapse == OnCollapse::warn) return log::warn(message);
-  throw NumericError(concat("step ", at.step), message,
-                     "lower the learning rate, or start hardest-negative losses with warmup_epochs of the sum of hinges");
+  throw NumericError(
+      concat("step ", at.step), message,
+      "lower the learning rate, or start hardest-negative losses with warmup_epochs of the sum of hinges");
 }
 
 /// Evaluates on val; true if the selection metric is the best so far.
@@ -281,26 +307,35 @@ bool Trainer::State::evaluate(RunDirectory&) {
     result = evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
   }
   check_collapse(result);
-  Json row{{"v", 1}, {"kind", "eval"}, {"step", at.step}, {"epoch", at.epochs}, {"split", "val"}, {"protocol", result.protocol}};
+  Json row{{"v", 1},          {"kind", "eval"},
+           {"step", at.step}, {"epoch", at.epochs},
+           {"split", "val"},  {"protocol", result.protocol}};
   for (const auto& [name, value] : result.metrics)
     if (value.available) row[name] = value.value;
   write_metrics(row);
   timing->write(dump_line(Json{{"step", at.step}, {"evaluation_s", seconds_since(start)}}));
   const Metric* selected = metric.empty() ? nullptr : result.find(metric);
   const bool better = selected && selected->available && (!at.best || selected->value > *at.best);
-  log::info(concat(line_text(result), at.best ? concat(" (best ", short_number(*at.best), " at step ", at.best_step, ")") : ""));
+  log::info(concat(line_text(result),
+                   at.best ? concat(" (best ", short_number(*at.best), " at step ", at.best_step, ")") : ""));
   if (!selected) return metric.empty();
   if (!selected->available)
-    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"), "the gallery is smaller than K: select another metric");
+    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"),
+                     "the gallery is smaller than K: select another metric");
   stage->schedule->observe(selected->value);
-  if (better) at.best = selected->value, at.best_step = at.step, at.waited = 0;
-  else ++at.waited;
+  if (better)
+    at.best = selected->value, at.best_step = at.step, at.waited = 0;
+  else
+    ++at.waited;
   return better;
 }
 
 Json Trainer::State::identity() const {
-  return Json{{"config", config_hash(rows_of(experiment))}, {"data", data.corpus.fingerprint}, {"vocabulary", data.vocabulary.hash()},
-              {"threads", at::get_num_threads()}, {"torch", TORCH_VERSION}};
+  return Json{{"config", config_hash(rows_of(experiment))},
+              {"data", data.corpus.fingerprint},
+              {"vocabulary", data.vocabulary.hash()},
+              {"threads", at::get_num_threads()},
+              {"torch", TORCH_VERSION}};
 }
 
 Checkpoint Trainer::State::checkpoint() const {
@@ -310,7 +345,8 @@ Checkpoint Trainer::State::checkpoint() const {
   out.optimizer.metadata["optimizer"] = stage ? stage->optimizer->type() : "";
   out.optimizer.tensors.merge(ema.state());
   out.optimizer.tensors["random/cpu"] = cpu_generator().get_state().clone();
-  if (system.device.is_cuda()) out.optimizer.tensors["random/cuda"] = at::globalContext().defaultGenerator(system.device).get_state().clone();
+  if (system.device.is_cuda())
+    out.optimizer.tensors["random/cuda"] = at::globalContext().defaultGenerator(system.device).get_state().clone();
   out.state = at;
   out.state.window = window.to_json();
   out.state.metrics_bytes = metrics ? metrics->bytes() : 0;
@@ -321,7 +357,8 @@ Checkpoint Trainer::State::checkpoint() const {
 
 void Trainer::State::save(RunDirectory& run) {
   save_checkpoint(run.checkpoints(), checkpoint());
-  if (at.best_step == at.step || (metric.empty() && at.best_step < 0)) point_to(run.checkpoints(), "best", checkpoint_name(at.step));
+  if (at.best_step == at.step || (metric.empty() && at.best_step < 0))
+    point_to(run.checkpoints(), "best", checkpoint_name(at.step));
   prune_checkpoints(run.checkpoints(), experiment.train.checkpoint.keep);
 }
 
@@ -330,11 +367,13 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const std::string where = "checkpoint " + checkpoint_name(checkpoint.state.step);
   const auto same = [&](const char* key, const std::string& now, const std::string& what) {
     if (const std::string then = checkpoint.identity.value(key, std::string()); then != now)
-      throw CheckpointError(where, concat("the ", what, " has changed since: ", then, " then, ", now, " now"), "restore the former files, or start a new run");
+      throw CheckpointError(where, concat("the ", what, " has changed since: ", then, " then, ", now, " now"),
+                            "restore the former files, or start a new run");
   };
   same("data", s.data.corpus.fingerprint, "data set");
   same("vocabulary", s.data.vocabulary.hash(), "vocabulary");
-  if (checkpoint.identity.value("threads", int64_t{0}) != at::get_num_threads() || checkpoint.identity.value("torch", std::string()) != TORCH_VERSION)
+  if (checkpoint.identity.value("threads", int64_t{0}) != at::get_num_threads() ||
+      checkpoint.identity.value("torch", std::string()) != TORCH_VERSION)
     log::warn("bit-exactness not promised: the thread count or the torch version differs from the first session's");
   restore_module(s.system, checkpoint.model.tensors, where);
   s.at = checkpoint.state;
@@ -353,7 +392,8 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const auto random = checkpoint.optimizer.tensors.find("random/cpu");
   if (random == checkpoint.optimizer.tensors.end()) throw CheckpointError(where, "random/cpu is missing");
   cpu_generator().set_state(random->second);
-  if (const auto cuda = checkpoint.optimizer.tensors.find("random/cuda"); cuda != checkpoint.optimizer.tensors.end() && s.system.device.is_cuda()) {
+  if (const auto cuda = checkpoint.optimizer.tensors.find("random/cuda");
+      cuda != checkpoint.optimizer.tensors.end() && s.system.device.is_cuda()) {
     at::Generator generator = at::globalContext().defaultGenerator(s.system.device);
     generator.set_state(cuda->second);
   }
@@ -365,7 +405,8 @@ Preflight Trainer::preflight() {
   const Checkpoint before = s.checkpoint();
   const TrainState state_before = s.at;
   auto pending = s.pending_optimizer;
-  for (size_t i = 0; i < s.experiment.train.stages.size(); ++i) {  // every stage must be buildable before the first starts
+  for (size_t i = 0; i < s.experiment.train.stages.size();
+       ++i) {  // every stage must be buildable before the first starts
     s.pending_optimizer.clear();
     s.at = state_before;
     s.at.schedule = Json::object();
@@ -408,8 +449,9 @@ void Trainer::run(RunDirectory& run) {
   while (s.at.stage < stages) {
     s.begin_stage();
     const StageOptions& options = s.stage->options;
-    log::info(concat("stage ", s.at.stage + 1, "/", stages, " '", options.name, "': ", options.epochs, " epochs of ", s.stage->steps_per_epoch,
-                     " steps, ", s.experiment.batch_size(options), " pairs a step", s.stage->image_frozen ? ", image encoder frozen" : ""));
+    log::info(concat("stage ", s.at.stage + 1, "/", stages, " '", options.name, "': ", options.epochs, " epochs of ",
+                     s.stage->steps_per_epoch, " steps, ", s.experiment.batch_size(options), " pairs a step",
+                     s.stage->image_frozen ? ", image encoder frozen" : ""));
     const int64_t patience = s.experiment.evaluate.patience;
     while (s.at.stage_epoch < options.epochs && !(patience > 0 && s.at.waited >= patience)) {
       if (!s.train_epoch(run)) throw Interrupted{signals::pending()};

@@ -29,7 +29,8 @@ class Program : public ::testing::Test {
     const ProcessResult result = run_program(arguments, dir());
     EXPECT_EQ(result.exit_code, code) << result.err;
     EXPECT_EQ(result.signal, 0);
-    for (const std::string& word : words) EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
+    for (const std::string& word : words)
+      EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
     const size_t last = result.err.rfind('\n', result.err.size() - 2);
     EXPECT_EQ(result.err.substr(last + 1).rfind("error", 0), 0u) << "last line is no error line:\n" << result.err;
     EXPECT_EQ(files(), before) << "files were left behind or lost";
@@ -66,9 +67,10 @@ TEST_F(Program, TrainPrintsTheTableAndTheRun) {
 }
 
 TEST_F(Program, TheRunDirectoryIsComplete) {
-  for (const char* name : {"STATUS", "config.yaml", "config.resolved.yaml", "command.json", "env.json", "data.json", "vocabulary.txt",
-                           "sessions.jsonl", "metrics.jsonl", "timing.jsonl", "run.log", "checkpoints/latest", "checkpoints/best",
-                           "eval/shapes/metrics.json", "eval/shapes/ranks.npz", "eval/shapes/per_query.jsonl"})
+  for (const char* name :
+       {"STATUS", "config.yaml", "config.resolved.yaml", "command.json", "env.json", "data.json", "vocabulary.txt",
+        "sessions.jsonl", "metrics.jsonl", "timing.jsonl", "run.log", "checkpoints/latest", "checkpoints/best",
+        "eval/shapes/metrics.json", "eval/shapes/ranks.npz", "eval/shapes/per_query.jsonl"})
     EXPECT_TRUE(fs::exists(dir() / "run" / name)) << name;
   EXPECT_EQ(slurp(dir() / "run" / "STATUS"), "done\n");
 }
@@ -108,13 +110,15 @@ TEST_F(Program, DryRunLeavesNothingBehind) {
 TEST_F(Program, DescribeListsEveryKind) {
   const auto result = run_program({"describe", "--json"}, dir());
   const Json document = Json::parse(result.out);
-  for (const char* kind : {"corpus", "sampler", "image_encoder", "text_encoder", "head", "scorer", "loss", "protocol", "optimizer", "schedule"})
+  for (const char* kind : {"corpus", "sampler", "image_encoder", "text_encoder", "head", "scorer", "loss", "protocol",
+                           "optimizer", "schedule"})
     EXPECT_FALSE(document["components"][kind].empty()) << kind;
 }
 
 TEST_F(Program, DescribeReadsRunsAndCheckpoints) {
   EXPECT_EQ(run_program({"describe", "run"}, dir()).exit_code, 0);
-  const auto weights = run_program({"describe", "run/checkpoints/" + slurp(dir() / "run/checkpoints/latest").substr(0, 13)}, dir());
+  const auto weights =
+      run_program({"describe", "run/checkpoints/" + slurp(dir() / "run/checkpoints/latest").substr(0, 13)}, dir());
   EXPECT_NE(weights.out.find("model.image."), std::string::npos) << weights.out << weights.err;
 }
 
@@ -209,10 +213,13 @@ TEST_F(Program, MissingAndDamagedData) {
 TEST_F(Program, ADamagedImageStopsTheRunWithItsName) {
   fs::path image;
   for (const auto& entry : fs::recursive_directory_iterator(dir() / "set"))
-    if (entry.is_regular_file() && entry.path().extension() != ".jsonl" && entry.path().string().find("train") != std::string::npos) image = entry.path();
+    if (entry.is_regular_file() && entry.path().extension() != ".jsonl" &&
+        entry.path().string().find("train") != std::string::npos)
+      image = entry.path();
   if (image.empty())
     for (const auto& entry : fs::recursive_directory_iterator(dir() / "set"))
-      if (entry.is_regular_file() && (entry.path().extension() == ".jpg" || entry.path().extension() == ".png")) image = std::max(image, entry.path());
+      if (entry.is_regular_file() && (entry.path().extension() == ".jpg" || entry.path().extension() == ".png"))
+        image = std::max(image, entry.path());
   const std::string bytes = slurp(image);
   std::ofstream(image, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
   const auto result = run_program({"data", "check", "set/set.jsonl", "--decode", "all"}, dir());
@@ -239,7 +246,9 @@ TEST_F(Program, AnExistingRunIsNotOverwritten) {
 }
 
 TEST_F(Program, AnExplodingLearningRateIsNamed) {
-  const auto result = run_program({"train", "-c", "tiny.yaml", "--run-dir", "boom", "train.stages.2.optim.lr=1e6", "train.stages.2.optim.nesterov=false"}, dir());
+  const auto result = run_program({"train", "-c", "tiny.yaml", "--run-dir", "boom", "train.stages.2.optim.lr=1e6",
+                                   "train.stages.2.optim.nesterov=false"},
+                                  dir());
   EXPECT_EQ(result.exit_code, 6) << result.err;
   EXPECT_EQ(slurp(dir() / "boom" / "STATUS"), "failed:6\n");
   fs::remove_all(dir() / "boom");

@@ -1,5 +1,5 @@
-// The README's worked example: a loss and two encoders of one's own, registered beside the built-in ones and used from a
-// configuration.
+// The README's worked example: a loss and two encoders of one's own, registered beside the built-in ones and used from
+// a configuration.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -41,7 +41,9 @@ class ColourEncoder final : public ImageEncoder {
     static void visit(auto&, auto&) {}
   };
   explicit ColourEncoder(const Options&) {}
-  Encoded forward(const at::Tensor& image) override { return {at::adaptive_avg_pool2d(image, {2, 2}).flatten(1), {}, {}}; }
+  Encoded forward(const at::Tensor& image) override {
+    return {at::adaptive_avg_pool2d(image, {2, 2}).flatten(1), {}, {}};
+  }
   at::Tensor feature_map(const at::Tensor& image) override { return image; }
   int64_t features() const override { return 12; }
   const std::string& weights() const override { return none_; }
@@ -55,11 +57,15 @@ class WordSumEncoder final : public TextEncoder {
  public:
   struct Options {
     int64_t dim = 8;
-    static void visit(auto& self, auto& field) { field("dim", self.dim, "dimension of a word", Field{.lo = 1, .hi = 4096}); }
+    static void visit(auto& self, auto& field) {
+      field("dim", self.dim, "dimension of a word", Field{.lo = 1, .hi = 4096});
+    }
   };
   WordSumEncoder(const Options& options, const TextContext& context)
       : dim_(options.dim),
-        words_(register_module("words", torch::nn::Embedding(torch::nn::EmbeddingOptions(context.vocabulary_size, dim_).padding_idx(0)))) {}
+        words_(register_module(
+            "words", torch::nn::Embedding(torch::nn::EmbeddingOptions(context.vocabulary_size, dim_).padding_idx(0)))) {
+  }
   Encoded forward(const at::Tensor& tokens, const at::Tensor&) override { return {words_(tokens).sum(1), {}, {}}; }
   int64_t features() const override { return dim_; }
 
@@ -79,19 +85,23 @@ class Example : public ::testing::Test {
 };
 
 TEST_F(Example, IsChosenFromAConfiguration) {
-  const Experiment experiment = read_experiment(
-      catalog, parse_config("model: {image: {type: colours}, text: {type: word_sum, dim: 4}}\nobjective: [{type: mean_margin, margin: 0.3}]\n", "example"));
+  const Experiment experiment =
+      read_experiment(catalog, parse_config("model: {image: {type: colours}, text: {type: word_sum, dim: "
+                                            "4}}\nobjective: [{type: mean_margin, margin: 0.3}]\n",
+                                            "example"));
   EXPECT_EQ(experiment.model.image.make()->features(), 12);
   EXPECT_EQ(experiment.model.text.make(TextContext{10, {}})->features(), 4);
   Objective objective(experiment.objective, LossContext{8, 2});
   LossInput input;
   input.scores = torch::tensor({{0.9, 0.1}, {0.3, 0.5}}, at::kDouble);
-  // rows: 0.3 + 0.5 - 0.9 < 0; 0.3 + 0.4 - 0.5 = 0.2; columns: 0.3 + 0.6 - 0.9 = 0; 0.3 + 0.3 - 0.5 = 0.1; means 0.1 + 0.05
+  // rows: 0.3 + 0.5 - 0.9 < 0; 0.3 + 0.4 - 0.5 = 0.2; columns: 0.3 + 0.6 - 0.9 = 0; 0.3 + 0.3 - 0.5 = 0.1; means 0.1 +
+  // 0.05
   EXPECT_NEAR(objective.forward(input, {1.0}).total.item<double>(), 0.15, 1e-12);
 }
 
 TEST_F(Example, ItsRangeIsChecked) {
-  EXPECT_THROW(read_experiment(catalog, parse_config("objective: [{type: mean_margin, margin: 3}]\n", "example")), UsageError);
+  EXPECT_THROW(read_experiment(catalog, parse_config("objective: [{type: mean_margin, margin: 3}]\n", "example")),
+               UsageError);
 }
 
 TEST_F(Example, ItsGradientIsRight) {

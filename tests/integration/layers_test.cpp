@@ -31,10 +31,12 @@ std::vector<std::string> includes_of(const fs::path& file) {
   return out;
 }
 
-void for_each_source(const fs::path& root, const std::function<void(const fs::path&, const std::string& module)>& visit) {
+void for_each_source(const fs::path& root,
+                     const std::function<void(const fs::path&, const std::string& module)>& visit) {
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     const auto extension = entry.path().extension();
-    if (extension == ".h" || extension == ".cpp") visit(entry.path(), fs::relative(entry.path(), root).begin()->string());
+    if (extension == ".h" || extension == ".cpp")
+      visit(entry.path(), fs::relative(entry.path(), root).begin()->string());
   }
 }
 
@@ -55,9 +57,11 @@ TEST(Layers, IncludesPointDown) {
 }
 
 TEST(Layers, PublicHeadersStayLight) {
-  const std::set<std::string> heavy = {"torch/torch.h", "torch/all.h", "CLI/CLI.hpp", "spdlog/spdlog.h", "opencv2/opencv.hpp"};
+  const std::set<std::string> heavy = {"torch/torch.h", "torch/all.h", "CLI/CLI.hpp", "spdlog/spdlog.h",
+                                       "opencv2/opencv.hpp"};
   for_each_source(kRoot / "include/diptych", [&](const fs::path& file, const std::string&) {
-    for (const std::string& name : includes_of(file)) EXPECT_FALSE(heavy.contains(name)) << file << " includes " << name;
+    for (const std::string& name : includes_of(file))
+      EXPECT_FALSE(heavy.contains(name)) << file << " includes " << name;
   });
 }
 
@@ -73,7 +77,8 @@ TEST(Layers, OnlyTheLogKnowsSpdlogAndOnlyToolsKnowTheCommandLine) {
 }
 
 TEST(Layers, NothingWritesTorchArchivesOrToStandardOutput) {
-  const std::regex forbidden(R"(torch::(save|load|jit::load)\s*\(|std::cout|std::shuffle|std::uniform_(int|real)_distribution)");
+  const std::regex forbidden(
+      R"(torch::(save|load|jit::load)\s*\(|std::cout|std::shuffle|std::uniform_(int|real)_distribution)");
   for_each_source(kRoot / "src", [&](const fs::path& file, const std::string&) {
     std::ifstream in(file);
     int number = 0;
@@ -86,11 +91,13 @@ TEST(Layers, NothingWritesTorchArchivesOrToStandardOutput) {
 
 TEST(Layers, EveryPublicHeaderHasATestAtItsPlace) {
   // Interfaces without code of their own are covered by the tests of what implements them.
-  const std::set<std::string> interfaces = {"core/io/json.h",       "data/batch.h",          "model/encoded.h", "model/image_encoder.h",
-                                            "model/text_encoder.h", "model/head.h",          "model/scorer.h",  "train/version.h",
-                                            "train/system.h",       "train/catalog.h",       "train/objective.h"};
+  const std::set<std::string> interfaces = {"core/io/json.h",        "data/batch.h",         "model/encoded.h",
+                                            "model/image_encoder.h", "model/text_encoder.h", "model/head.h",
+                                            "model/scorer.h",        "train/version.h",      "train/system.h",
+                                            "train/catalog.h",       "train/objective.h"};
   // Tested as a process: resumption, exit codes, files.
-  const std::set<std::string> processes = {"train/encode.h", "train/run_directory.h", "train/session.h", "train/trainer.h"};
+  const std::set<std::string> processes = {"train/encode.h", "train/run_directory.h", "train/session.h",
+                                           "train/trainer.h"};
   const fs::path headers = kRoot / "include/diptych";
   for_each_source(headers, [&](const fs::path& file, const std::string&) {
     const fs::path relative = fs::relative(file, headers);

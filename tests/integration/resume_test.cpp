@@ -43,8 +43,10 @@ std::function<void(pid_t)> at_line(const fs::path& run, int lines, int signal) {
 class Resume : public ::testing::Test {
  protected:
   void SetUp() override { write_tiny_config(dir.path()); }
-  ProcessResult train(const std::string& run, const std::function<void(pid_t)>& during = {}, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"train", "-c", "tiny.yaml", "--run-dir", run, "--resume", "auto", "evaluate.final=none"};
+  ProcessResult train(const std::string& run, const std::function<void(pid_t)>& during = {},
+                      std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"train", "-c",       "tiny.yaml", "--run-dir",
+                                          run,     "--resume", "auto",      "evaluate.final=none"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_program(arguments, dir.path(), during);
   }
@@ -71,7 +73,8 @@ TEST_F(Resume, KilledAnywhereAndResumedEqualsStraight) {
 
 TEST_F(Resume, SignalsSaveAndExitWithTheirNumber) {
   ASSERT_EQ(train("straight").exit_code, 0);
-  for (const auto& [signal, code] : {std::pair{SIGTERM, 143}, std::pair{SIGINT, 130}, std::pair{SIGUSR1, 138}, std::pair{SIGHUP, 129}}) {
+  for (const auto& [signal, code] :
+       {std::pair{SIGTERM, 143}, std::pair{SIGINT, 130}, std::pair{SIGUSR1, 138}, std::pair{SIGHUP, 129}}) {
     const std::string run = "signal" + std::to_string(signal);
     const ProcessResult stopped = train(run, at_line(dir / run, 6, signal));
     EXPECT_EQ(stopped.exit_code, code) << stopped.err;
@@ -84,7 +87,11 @@ TEST_F(Resume, SignalsSaveAndExitWithTheirNumber) {
 
 TEST_F(Resume, WorkersPrefetchAndSaveIntervalChangeNothing) {
   ASSERT_EQ(train("a").exit_code, 0);
-  ASSERT_EQ(train("b", {}, {"data.loader.workers=0", "data.loader.prefetch=1", "train.checkpoint.every_steps=0", "data.loader.cache_mb=16"}).exit_code, 0);
+  ASSERT_EQ(train("b", {},
+                  {"data.loader.workers=0", "data.loader.prefetch=1", "train.checkpoint.every_steps=0",
+                   "data.loader.cache_mb=16"})
+                .exit_code,
+            0);
   EXPECT_EQ(slurp(dir / "a" / "metrics.jsonl"), slurp(dir / "b" / "metrics.jsonl"));
 }
 
@@ -116,7 +123,8 @@ TEST_F(Resume, ADamagedNewestCheckpointFallsBackToTheOlderOne) {
   ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
   fs::path newest;
   for (const auto& entry : fs::directory_iterator(dir / "damaged" / "checkpoints"))
-    if (entry.is_directory() && entry.path().filename().string().starts_with("step-")) newest = std::max(newest, entry.path());
+    if (entry.is_directory() && entry.path().filename().string().starts_with("step-"))
+      newest = std::max(newest, entry.path());
   fs::resize_file(newest / "model.safetensors", 100);
   const ProcessResult resumed = train("damaged");
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;

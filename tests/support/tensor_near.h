@@ -10,11 +10,16 @@ struct Tolerance {
 /// One table for all tests: what a dtype can be expected to keep.
 inline Tolerance tolerance_of(at::ScalarType type) {
   switch (type) {
-    case at::kDouble: return {1e-12, 1e-12};
-    case at::kFloat: return {1e-5, 1e-6};
-    case at::kHalf: return {1e-2, 1e-2};
-    case at::kBFloat16: return {4e-2, 4e-2};
-    default: return {0, 0};
+    case at::kDouble:
+      return {1e-12, 1e-12};
+    case at::kFloat:
+      return {1e-5, 1e-6};
+    case at::kHalf:
+      return {1e-2, 1e-2};
+    case at::kBFloat16:
+      return {4e-2, 4e-2};
+    default:
+      return {0, 0};
   }
 }
 

@@ -6,8 +6,8 @@
 
 namespace diptych::testing {
 
-/// A small generated corpus in `directory`/set and a configuration that trains on it in seconds: dropout, BatchNorm, word
-/// dropout and random crops are on, so that every random stream matters.
+/// A small generated corpus in `directory`/set and a configuration that trains on it in seconds: dropout, BatchNorm,
+/// word dropout and random crops are on, so that every random stream matters.
 inline std::string write_tiny_config(const std::filesystem::path& directory, const std::string& extra = "") {
   const auto made = run_program({"data", "synth", "shapes", "-o", "set", "--images", "64"}, directory);
   if (made.exit_code != 0) throw std::runtime_error("data synth failed: " + made.err);

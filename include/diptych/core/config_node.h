@@ -25,8 +25,8 @@ struct ConfigNode {
   std::vector<ConfigNode> items;  // list
   std::vector<Entry> entries;     // map, in the order written
   Origin origin;
-  bool appended = false;          // list that a `+key=value` made: one element, or the new key of an open map
-  std::string replaced;  // for `config show --origin`: "0.0002, configs/base/a.yaml:7:7" when an override replaced it
+  bool appended = false;  // list that a `+key=value` made: one element, or the new key of an open map
+  std::string replaced;   // for `config show --origin`: "0.0002, configs/base/a.yaml:7:7" when an override replaced it
 
   bool is_map() const { return kind == Kind::map; }
   bool is_list() const { return kind == Kind::list; }
@@ -36,7 +36,11 @@ struct ConfigNode {
   /// Node at "objective.0.margin", or nullptr.
   const ConfigNode* at_path(std::string_view path) const;
 
-  static ConfigNode make_map() { ConfigNode node; node.kind = Kind::map; return node; }
+  static ConfigNode make_map() {
+    ConfigNode node;
+    node.kind = Kind::map;
+    return node;
+  }
 };
 struct ConfigNode::Entry {
   std::string key;
@@ -44,8 +48,8 @@ struct ConfigNode::Entry {
   ConfigNode value;
 };
 
-/// The strict YAML subset of Diptych (one document; no anchors, aliases, tags, merge keys; duplicate keys, tabs, unclosed
-/// quotes, depth > 64, > 1 MiB and invalid UTF-8 are refused, all errors at once). throws UsageError.
+/// The strict YAML subset of Diptych (one document; no anchors, aliases, tags, merge keys; duplicate keys, tabs,
+/// unclosed quotes, depth > 64, > 1 MiB and invalid UTF-8 are refused, all errors at once). throws UsageError.
 ConfigNode parse_config(std::string_view yaml, const std::string& file_name);
 
 struct LoadedConfig {
@@ -60,7 +64,8 @@ LoadedConfig load_config(const std::filesystem::path& path);
 /// Returns one line per override: "optim.lr 0.0002 -> 0.0003 (was configs/base/a.yaml:7:7)". throws UsageError.
 std::vector<std::string> apply_overrides(ConfigNode& tree, const std::vector<std::string>& overrides);
 
-/// Replaces `${a.b}` and `${env:NAME}`; `$${` writes `${`. A value that is one reference keeps its type. throws UsageError.
+/// Replaces `${a.b}` and `${env:NAME}`; `$${` writes `${`. A value that is one reference keeps its type. throws
+/// UsageError.
 void interpolate(ConfigNode& tree);
 
 }  // namespace diptych

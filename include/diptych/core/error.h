@@ -21,8 +21,8 @@ struct Issue {
   std::string hint;     // the remedy: nearest name, or the command that mends it; may be empty
 };
 
-/// `error[CFG] where: message` plus the hint on a line of its own, indented; "did you mean: ..." and "known: ..." stand as
-/// they are, other hints after "hint: ".
+/// `error[CFG] where: message` plus the hint on a line of its own, indented; "did you mean: ..." and "known: ..." stand
+/// as they are, other hints after "hint: ".
 std::string to_text(const Issue& issue);
 
 /// Base of everything Diptych throws on purpose: one or more issues of one class of error.

@@ -2,8 +2,8 @@
 #include <string>
 #include <string_view>
 
-// Logging and progress on stderr, and the run's log file. Neither spdlog nor fmt is visible here (architecture: they must
-// not meet torch's include path); text arrives complete and is escaped line by line.
+// Logging and progress on stderr, and the run's log file. Neither spdlog nor fmt is visible here (architecture: they
+// must not meet torch's include path); text arrives complete and is escaped line by line.
 namespace diptych::log {
 
 enum class Level { debug, info, warn, error };

@@ -29,17 +29,18 @@
 // Two visitors walk it: Reader (configuration -> struct) and Lister (struct -> rows, from which help, the resolved
 // configuration, the reference page and diffs are made).
 //
-// Field types: bool, int64_t, double, std::string, enums with `enum_names`, std::vector<T>, std::optional<T> (null means
-// none), std::map<std::string, std::string> (an open map), nested option structs, and any type with members
-// `void read(const ConfigNode&, const std::string& path, Complaints&)` and `void list(Lister&, path...) const` (see
-// Choice and List in registry.h).
+// Field types: bool, int64_t, double, std::string, enums with `enum_names`, std::vector<T>, std::optional<T> (null
+// means none), std::map<std::string, std::string> (an open map), nested option structs, and any type with members `void
+// read(const ConfigNode&, const std::string& path, Complaints&)` and `void list(Lister&, path...) const` (see Choice
+// and List in registry.h).
 //
 // A struct may have `void validate(const std::string& path, const Origin& origin, Complaints& complaints) const` for
 // rules across fields; it runs after a read without complaints of its own.
 
 namespace diptych {
 
-/// What happens when a key differs between a run and its resumption: applied; applied with "no longer bit-exact"; refused.
+/// What happens when a key differs between a run and its resumption: applied; applied with "no longer bit-exact";
+/// refused.
 enum class Resume { free, warn, refuse };
 
 /// Attributes of one key beside its name, default and doc. Numbers are checked against the closed range [lo, hi].
@@ -53,7 +54,9 @@ struct Field {
 /// Enumerators are words of the YAML file:
 ///   constexpr auto enum_names(Mining) { return std::array{std::pair{Mining::sum, "sum"}, ...}; }
 template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires(E e) { enum_names(e); };
+concept NamedEnum = std::is_enum_v<E> && requires(E e) {
+  enum_names(e);
+};
 
 template <NamedEnum E>
 std::string enum_text(E value) {
@@ -82,8 +85,8 @@ class Complaints {
   std::vector<std::pair<Origin, Issue>> found_;
 };
 
-/// One line of a listing: a section (`is_section`; its value is "" or, with nothing below it, "[]" or "{}") or a key with
-/// its value as YAML text.
+/// One line of a listing: a section (`is_section`; its value is "" or, with nothing below it, "[]" or "{}") or a key
+/// with its value as YAML text.
 struct Row {
   std::string path, key, value, doc, type, range;
   int depth = 0;
@@ -93,10 +96,12 @@ struct Row {
 
 class Lister;
 template <class T>
-concept OptionStruct = requires(const T& options, Lister& lister) { T::visit(options, lister); };
+concept OptionStruct = requires(const T& options, Lister& lister) {
+  T::visit(options, lister);
+};
 template <class T>
-concept CustomField = requires(T& field, const T& constant, const ConfigNode& node, Complaints& complaints, Lister& lister,
-                               const std::string& path) {
+concept CustomField = requires(T& field, const T& constant, const ConfigNode& node, Complaints& complaints,
+                               Lister& lister, const std::string& path) {
   field.read(node, path, complaints);
   constant.list(lister);
 };
@@ -106,7 +111,8 @@ namespace detail {
 bool convert(const ConfigNode& node, const std::string& path, const Field& field, bool& out, Complaints& complaints);
 bool convert(const ConfigNode& node, const std::string& path, const Field& field, int64_t& out, Complaints& complaints);
 bool convert(const ConfigNode& node, const std::string& path, const Field& field, double& out, Complaints& complaints);
-bool convert(const ConfigNode& node, const std::string& path, const Field& field, std::string& out, Complaints& complaints);
+bool convert(const ConfigNode& node, const std::string& path, const Field& field, std::string& out,
+             Complaints& complaints);
 // Index of the word in `words`, or npos after a complaint with the nearest word.
 size_t convert_word(const ConfigNode& node, const std::string& path, const std::vector<std::string>& words,
                     Complaints& complaints);
@@ -129,29 +135,41 @@ struct is_optional<std::optional<T>> : std::true_type {};
 
 template <class T>
 std::string value_text(const T& value) {
-  if constexpr (NamedEnum<T>) return enum_text(value);
-  else if constexpr (is_optional<T>::value) return value ? value_text(*value) : "null";
+  if constexpr (NamedEnum<T>)
+    return enum_text(value);
+  else if constexpr (is_optional<T>::value)
+    return value ? value_text(*value) : "null";
   else if constexpr (is_vector<T>::value) {
     std::string out = "[";
     for (size_t i = 0; i < value.size(); ++i) out += (i ? ", " : "") + value_text(value[i]);
     return out + "]";
   } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
     std::string out = "{";
-    for (const auto& [key, text] : value) out += (out.size() > 1 ? ", " : "") + scalar_text(key) + ": " + scalar_text(text);
+    for (const auto& [key, text] : value)
+      out += (out.size() > 1 ? ", " : "") + scalar_text(key) + ": " + scalar_text(text);
     return out + "}";
-  } else return scalar_text(value);
+  } else
+    return scalar_text(value);
 }
 
 template <class T>
 std::string type_text() {
-  if constexpr (NamedEnum<T>) return join(enum_words<T>(), " | ");
-  else if constexpr (is_optional<T>::value) return type_text<typename T::value_type>() + " or null";
-  else if constexpr (is_vector<T>::value) return "list of " + type_text<typename T::value_type>();
-  else if constexpr (std::is_same_v<T, bool>) return "true | false";
-  else if constexpr (std::is_same_v<T, int64_t>) return "integer";
-  else if constexpr (std::is_same_v<T, double>) return "number";
-  else if constexpr (std::is_same_v<T, std::string>) return "text";
-  else return "map of text";
+  if constexpr (NamedEnum<T>)
+    return join(enum_words<T>(), " | ");
+  else if constexpr (is_optional<T>::value)
+    return type_text<typename T::value_type>() + " or null";
+  else if constexpr (is_vector<T>::value)
+    return "list of " + type_text<typename T::value_type>();
+  else if constexpr (std::is_same_v<T, bool>)
+    return "true | false";
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return "integer";
+  else if constexpr (std::is_same_v<T, double>)
+    return "number";
+  else if constexpr (std::is_same_v<T, std::string>)
+    return "text";
+  else
+    return "map of text";
 }
 }  // namespace detail
 
@@ -169,8 +187,10 @@ class Lister {
       open_section(key, doc, field);
       const std::string outer = std::exchange(prefix, prefix + key + ".");
       ++depth;
-      if constexpr (CustomField<T>) value.list(*this);
-      else T::visit(value, *this);
+      if constexpr (CustomField<T>)
+        value.list(*this);
+      else
+        T::visit(value, *this);
       --depth;
       prefix = outer;
       if (rows.size() == section + 1) rows[section].value = CustomField<T> ? "[]" : "{}";  // an empty list, no options
@@ -199,13 +219,16 @@ class Reader {
     known_.push_back(key);
     const ConfigNode* node = node_.find(key);
     const std::string path = path_.empty() ? key : path_ + "." + key;
-    if (node) take(*node, path, field, value);
-    else if (field.required) complaints_.add(node_.origin, path + ": has no value, and there is no default", hint_required(key));
+    if (node)
+      take(*node, path, field, value);
+    else if (field.required)
+      complaints_.add(node_.origin, path + ": has no value, and there is no default", hint_required(key));
   }
 
   template <OptionStruct O>
   void fill(O& options) {
-    if (!node_.is_map() && !node_.is_null()) return detail::complain_kind(node_, path_, "a map of options", complaints_);
+    if (!node_.is_map() && !node_.is_null())
+      return detail::complain_kind(node_, path_, "a map of options", complaints_);
     const size_t before = complaints_.size();
     O::visit(options, *this);
     if (has_unknown()) {
@@ -220,14 +243,18 @@ class Reader {
  private:
   template <class T>
   void take(const ConfigNode& node, const std::string& path, const Field& field, T& value) {
-    if constexpr (CustomField<T>) value.read(node, path, complaints_);
-    else if constexpr (OptionStruct<T>) Reader(node, path, complaints_).fill(value);
+    if constexpr (CustomField<T>)
+      value.read(node, path, complaints_);
+    else if constexpr (OptionStruct<T>)
+      Reader(node, path, complaints_).fill(value);
     else if constexpr (NamedEnum<T>) {
       const size_t index = detail::convert_word(node, path, enum_words<T>(), complaints_);
       if (index != std::string::npos) value = enum_names(T{})[index].first;
     } else if constexpr (detail::is_optional<T>::value) {
-      if (node.is_null()) value.reset();
-      else take(node, path, field, value.emplace());
+      if (node.is_null())
+        value.reset();
+      else
+        take(node, path, field, value.emplace());
     } else if constexpr (detail::is_vector<T>::value) {
       if (!node.is_list()) return detail::complain_kind(node, path, "a list", complaints_);
       value.clear();
@@ -241,7 +268,8 @@ class Reader {
       value.clear();
       for (const auto& [key, origin, each] : node.entries)
         take(each.appended ? each.items.front() : each, path + "." + key, field, value[key]);
-    } else detail::convert(node, path, field, value, complaints_);
+    } else
+      detail::convert(node, path, field, value, complaints_);
   }
   bool has_unknown() const;
   void complain_unknown(const std::vector<Row>& below);  // rows with paths relative to this map, for suggestions

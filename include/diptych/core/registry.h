@@ -16,8 +16,8 @@ namespace diptych {
 ///     losses.add<TripletLoss>("bidirectional_triplet", "hinge over in-batch negatives", "Faghri et al., BMVC 2018");
 ///   }
 ///
-/// `Impl` has `using Options = ...` (a struct with `visit`) and a constructor `Impl(const Options&, Args...)`, where Args
-/// are what only the run knows: the vocabulary's size, the joint dimension.
+/// `Impl` has `using Options = ...` (a struct with `visit`) and a constructor `Impl(const Options&, Args...)`, where
+/// Args are what only the run knows: the vocabulary's size, the joint dimension.
 template <class Base, class... Args>
 class Registry {
  public:
@@ -37,7 +37,10 @@ class Registry {
   void add(const std::string& name, const std::string& doc, const std::string& paper = "") {
     using Options = typename Impl::Options;
     Entry entry{
-        name, doc, paper, [] { return std::any(Options{}); },
+        name,
+        doc,
+        paper,
+        [] { return std::any(Options{}); },
         [](const ConfigNode& node, const std::string& path, std::any& options, Complaints& complaints) {
           Reader(node, path, complaints, {"type"}).fill(std::any_cast<Options&>(options));
         },
@@ -45,7 +48,8 @@ class Registry {
         [](const std::any& options, Args... args) -> Made {
           return std::make_shared<Impl>(std::any_cast<const Options&>(options), std::forward<Args>(args)...);
         }};
-    if (!entries_.emplace(name, std::move(entry)).second) throw std::logic_error(kind_ + " " + name + " is registered twice");
+    if (!entries_.emplace(name, std::move(entry)).second)
+      throw std::logic_error(kind_ + " " + name + " is registered twice");
   }
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
@@ -131,8 +135,10 @@ class List {
     for (size_t i = 0; i < node.items.size(); ++i) {
       T item = prototype_;
       const std::string at = path + "." + std::to_string(i);
-      if constexpr (CustomField<T>) item.read(node.items[i], at, complaints);
-      else Reader(node.items[i], at, complaints).fill(item);
+      if constexpr (CustomField<T>)
+        item.read(node.items[i], at, complaints);
+      else
+        Reader(node.items[i], at, complaints).fill(item);
       items_.push_back(std::move(item));
     }
   }
@@ -142,8 +148,10 @@ class List {
       lister.rows.back().is_list_item = true;
       const std::string outer = std::exchange(lister.prefix, lister.prefix + std::to_string(i) + ".");
       ++lister.depth;
-      if constexpr (CustomField<T>) items_[i].list(lister);
-      else T::visit(items_[i], lister);
+      if constexpr (CustomField<T>)
+        items_[i].list(lister);
+      else
+        T::visit(items_[i], lister);
       --lister.depth;
       lister.prefix = outer;
     }

@@ -2,8 +2,8 @@
 
 namespace diptych::signals {
 
-/// SIGINT, SIGTERM, SIGHUP, SIGUSR1 set a flag (a second one kills at once by its default action); SIGPIPE and SIGXFSZ are
-/// ignored. Call once at the start of main.
+/// SIGINT, SIGTERM, SIGHUP, SIGUSR1 set a flag (a second one kills at once by its default action); SIGPIPE and SIGXFSZ
+/// are ignored. Call once at the start of main.
 void install();
 /// The signal that asked to stop, or 0. Looked at between steps.
 int pending();

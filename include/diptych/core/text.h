@@ -53,12 +53,18 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 namespace detail {
 template <class T>
 void append(std::string& out, const T& part) {
-  if constexpr (std::is_same_v<T, bool>) out += part ? "true" : "false";
-  else if constexpr (std::is_same_v<T, char>) out += part;
-  else if constexpr (std::is_enum_v<T>) out += std::to_string(static_cast<int64_t>(part));
-  else if constexpr (std::is_integral_v<T>) out += std::to_string(part);
-  else if constexpr (std::is_floating_point_v<T>) out += number_text(static_cast<double>(part));
-  else if constexpr (std::is_convertible_v<const T&, std::string_view>) out += std::string_view(part);
+  if constexpr (std::is_same_v<T, bool>)
+    out += part ? "true" : "false";
+  else if constexpr (std::is_same_v<T, char>)
+    out += part;
+  else if constexpr (std::is_enum_v<T>)
+    out += std::to_string(static_cast<int64_t>(part));
+  else if constexpr (std::is_integral_v<T>)
+    out += std::to_string(part);
+  else if constexpr (std::is_floating_point_v<T>)
+    out += number_text(static_cast<double>(part));
+  else if constexpr (std::is_convertible_v<const T&, std::string_view>)
+    out += std::string_view(part);
   else {
     std::ostringstream stream;  // tensors' sizes, paths
     stream.imbue(std::locale::classic());

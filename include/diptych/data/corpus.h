@@ -17,10 +17,10 @@ constexpr auto enum_names(Split) {
 }
 
 struct CorpusImage {
-  std::string path;   // relative to the image folder
-  std::string id;     // as the annotation names it
+  std::string path;  // relative to the image folder
+  std::string id;    // as the annotation names it
   Split split;
-  int64_t label;      // who matches whom: equal labels = a match. Image number, or identity remapped to 0..C-1
+  int64_t label;        // who matches whom: equal labels = a match. Image number, or identity remapped to 0..C-1
   int64_t record = -1;  // for messages: index of the JSON record (from 0) or line of the text file (from 1)
 };
 struct CorpusCaption {
@@ -36,12 +36,12 @@ struct Corpus {
   std::filesystem::path image_root;  // every image path is resolved inside it
   std::vector<CorpusImage> images;
   std::vector<CorpusCaption> captions;
-  bool has_identities = false;       // labels are identities or classes rather than image numbers
+  bool has_identities = false;           // labels are identities or classes rather than image numbers
   std::vector<std::string> label_names;  // identities as annotated: label_names[label]; empty without identities
-  std::string source;                // annotation file, for messages
-  bool records_are_lines = false;    // CorpusImage::record counts lines
-  std::vector<std::string> notes;    // what was noticed: counts that differ from the published ones, rest merged, ...
-  std::string fingerprint;           // hash over what decides results, file names included; not where the folder lies
+  std::string source;                    // annotation file, for messages
+  bool records_are_lines = false;        // CorpusImage::record counts lines
+  std::vector<std::string> notes;  // what was noticed: counts that differ from the published ones, rest merged, ...
+  std::string fingerprint;         // hash over what decides results, file names included; not where the folder lies
 
   /// Rows of one split, ascending. `image_rows(Split::train)` includes rest images when the reader merged them.
   std::vector<int64_t> image_rows(Split split) const;
@@ -56,13 +56,13 @@ struct Corpus {
 std::string place_of(const Corpus& corpus, const CorpusImage& image);
 
 /// Sorts, remaps labels (train labels first, 0..C-1, in order of first appearance), checks (duplicate ids, split leaks,
-/// empty captions, invalid UTF-8), fills the fingerprint. Every reader ends with it. The captions of an image keep their
-/// order, so the result does not depend on the order of the records. Ids that are numbers are sorted as numbers.
+/// empty captions, invalid UTF-8), fills the fingerprint. Every reader ends with it. The captions of an image keep
+/// their order, so the result does not depend on the order of the records. Ids that are numbers are sorted as numbers.
 /// throws one DataError with the first ten problems and their count.
 void finish_corpus(Corpus& corpus);
 
-/// Every image is a regular file inside the image folder. throws one DataError with the number of bad ones and the first
-/// ten, each with its record, the cause and the name that was probably meant (`A.JPG` for `a.jpg`).
+/// Every image is a regular file inside the image folder. throws one DataError with the number of bad ones and the
+/// first ten, each with its record, the cause and the name that was probably meant (`A.JPG` for `a.jpg`).
 void check_images_exist(const Corpus& corpus);
 
 /// Reads one annotation format. Interface of the registry "corpus": karpathy, coco_captions, flickr_token, cuhk_pedes,

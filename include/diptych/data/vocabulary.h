@@ -20,10 +20,11 @@ struct TextOptions {
   std::string word_vectors;
   static void visit(auto& self, auto& field) {
     field("max_length", self.max_length, "captions are cut after this many tokens", Field{.lo = 1, .hi = 4096});
-    field("min_count", self.min_count, "words rarer than this in the training captions become <unk>", Field{.lo = 1, .hi = 1e6});
+    field("min_count", self.min_count, "words rarer than this in the training captions become <unk>",
+          Field{.lo = 1, .hi = 1e6});
     field("start_end", self.start_end, "put <start> before and <end> after every caption");
-    field("word_vectors", self.word_vectors, "GloVe or word2vec text file that initialises the word table; empty = random",
-          Field{.path = true});
+    field("word_vectors", self.word_vectors,
+          "GloVe or word2vec text file that initialises the word table; empty = random", Field{.path = true});
   }
 };
 

@@ -8,8 +8,8 @@
 namespace diptych {
 
 struct WordVectors {
-  at::Tensor table;         // [V, D] float32; rows of absent words are zero
-  at::Tensor found;         // [V] bool
+  at::Tensor table;  // [V, D] float32; rows of absent words are zero
+  at::Tensor found;  // [V] bool
   int64_t dimension = 0;
   double token_coverage = 0;  // share of the training tokens whose word has a vector (filled by the caller's counts)
 };

@@ -12,8 +12,8 @@
 
 namespace diptych {
 
-/// Every component there is, by kind and name. Made once in main (or a test) and passed down; options hold pointers into
-/// it, so it must outlive them.
+/// Every component there is, by kind and name. Made once in main (or a test) and passed down; options hold pointers
+/// into it, so it must outlive them.
 struct Catalog {
   Catalog();  // filled by the register functions
   Catalog(const Catalog&) = delete;

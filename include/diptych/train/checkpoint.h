@@ -11,15 +11,15 @@ namespace diptych {
 
 /// Where training stands: everything of a resumption that is not a tensor.
 struct TrainState {
-  int64_t step = 0;              // optimiser steps since the start
-  int64_t stage = 0;             // index
-  int64_t stage_step = 0;        // optimiser steps within the stage
-  int64_t stage_epoch = 0;       // finished epochs within the stage
-  int64_t batches = 0;           // batches consumed within the epoch
-  int64_t epochs = 0;            // finished epochs since the start
-  std::optional<double> best;    // selection metric
+  int64_t step = 0;            // optimiser steps since the start
+  int64_t stage = 0;           // index
+  int64_t stage_step = 0;      // optimiser steps within the stage
+  int64_t stage_epoch = 0;     // finished epochs within the stage
+  int64_t batches = 0;         // batches consumed within the epoch
+  int64_t epochs = 0;          // finished epochs since the start
+  std::optional<double> best;  // selection metric
   int64_t best_step = -1;
-  int64_t waited = 0;            // evaluations without a better value, within the stage
+  int64_t waited = 0;  // evaluations without a better value, within the stage
   int64_t metrics_bytes = 0;
   bool finished = false;
   Json window = Json::object();    // sums of the current log interval
@@ -60,7 +60,9 @@ std::optional<std::pair<std::filesystem::path, Checkpoint>> newest_checkpoint(co
 
 /// Parameters and buffers by name, as CPU tensors that share nothing.
 std::map<std::string, at::Tensor> module_state(const torch::nn::Module& module);
-/// Copies all of it back, or throws CheckpointError with a table of missing, unexpected and mis-shaped names and changes nothing.
-void restore_module(torch::nn::Module& module, const std::map<std::string, at::Tensor>& state, const std::string& where);
+/// Copies all of it back, or throws CheckpointError with a table of missing, unexpected and mis-shaped names and
+/// changes nothing.
+void restore_module(torch::nn::Module& module, const std::map<std::string, at::Tensor>& state,
+                    const std::string& where);
 
 }  // namespace diptych

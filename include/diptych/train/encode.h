@@ -9,9 +9,10 @@
 
 namespace diptych {
 
-/// Features of a frozen image encoder by corpus row, so that nothing is encoded twice while the encoder does not change.
+/// Features of a frozen image encoder by corpus row, so that nothing is encoded twice while the encoder does not
+/// change.
 struct FeatureCache {
-  at::Tensor plain, flipped;     // [images, F] float32; rows not encoded are zero; undefined = no cache
+  at::Tensor plain, flipped;  // [images, F] float32; rows not encoded are zero; undefined = no cache
   std::vector<bool> has_plain, has_flipped;
   bool defined() const { return plain.defined(); }
 };
@@ -34,7 +35,8 @@ struct EncodedSplit {
 EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
                           const FeatureCache* cache = nullptr);
 
-/// The protocol's numbers on an encoded split. bootstrap: with 95 % intervals. throws NumericError for non-finite embeddings.
+/// The protocol's numbers on an encoded split. bootstrap: with 95 % intervals. throws NumericError for non-finite
+/// embeddings.
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap);
 

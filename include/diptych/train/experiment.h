@@ -23,7 +23,8 @@ constexpr auto enum_names(OnCollapse) {
 /// What happens to training images: random crops and mirroring as data.image says; mirroring alone; nothing.
 enum class Augment { full, flip, none };
 constexpr auto enum_names(Augment) {
-  return std::array{std::pair{Augment::full, "full"}, std::pair{Augment::flip, "flip"}, std::pair{Augment::none, "none"}};
+  return std::array{std::pair{Augment::full, "full"}, std::pair{Augment::flip, "flip"},
+                    std::pair{Augment::none, "none"}};
 }
 
 struct DataOptions {
@@ -74,7 +75,8 @@ struct GroupOptions {
     field("match", self.match, "name pattern: \"model.image\" selects the component, * stands for any characters",
           Field{.resume = Resume::warn, .required = true});
     field("lr", self.lr, "factor on the learning rate", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
-    field("weight_decay", self.weight_decay, "factor on the weight decay", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
+    field("weight_decay", self.weight_decay, "factor on the weight decay",
+          Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
   }
 };
 
@@ -95,17 +97,21 @@ struct StageOptions {
     field("name", self.name, "for logs");
     field("epochs", self.epochs, "passes over the sampler's epoch", Field{.lo = 1, .hi = 1e6, .resume = Resume::free});
     field("freeze", self.freeze, "name patterns of what does not train; BatchNorm statistics freeze with it");
-    field("freeze_statistics", self.freeze_statistics, "name patterns of BatchNorms that train their scale and shift but keep their statistics");
+    field("freeze_statistics", self.freeze_statistics,
+          "name patterns of BatchNorms that train their scale and shift but keep their statistics");
     field("optim", self.optim, "optimiser and its base learning rate");
     field("schedule", self.schedule, "how the learning rate moves over the stage");
     field("warmup_epochs", self.warmup_epochs, "linear warm-up of the learning rate, in epochs",
           Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
     field("groups", self.groups, "parameter groups; the first pattern that matches a parameter counts");
-    field("term_weights", self.term_weights, "weights of the objective's terms in this stage; empty = their own; 0 turns a term off",
+    field("term_weights", self.term_weights,
+          "weights of the objective's terms in this stage; empty = their own; 0 turns a term off",
           Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
-    field("batch_size", self.batch_size, "pairs per step in this stage; null = train.batch_size", Field{.lo = 1, .hi = 1 << 20});
+    field("batch_size", self.batch_size, "pairs per step in this stage; null = train.batch_size",
+          Field{.lo = 1, .hi = 1 << 20});
     field("augment", self.augment,
-          "full: random crops and mirroring; flip, none: with a frozen image encoder each image (and its mirror image) is encoded once and its features are cached");
+          "full: random crops and mirroring; flip, none: with a frozen image encoder each image (and its mirror image) "
+          "is encoded once and its features are cached");
   }
 };
 
@@ -114,7 +120,8 @@ struct EmaOptions {
   bool warmup = true;
   std::vector<std::string> match = {"model"};
   static void visit(auto& self, auto& field) {
-    field("decay", self.decay, "moving average of the weights, evaluated instead of them; 0 = off", Field{.lo = 0, .hi = 0.999999});
+    field("decay", self.decay, "moving average of the weights, evaluated instead of them; 0 = off",
+          Field{.lo = 0, .hi = 0.999999});
     field("warmup", self.warmup, "use min(decay, (1 + n) / (10 + n)) after n updates");
     field("match", self.match, "name patterns of what is averaged");
   }
@@ -125,7 +132,8 @@ struct CheckpointOptions {
   int64_t every_epochs = 1;
   int64_t keep = 1;
   static void visit(auto& self, auto& field) {
-    field("every_steps", self.every_steps, "also save every N steps; 0 = only at epoch ends", Field{.lo = 0, .hi = 1e12, .resume = Resume::free});
+    field("every_steps", self.every_steps, "also save every N steps; 0 = only at epoch ends",
+          Field{.lo = 0, .hi = 1e12, .resume = Resume::free});
     field("every_epochs", self.every_epochs, "save every N epochs", Field{.lo = 1, .hi = 1e9, .resume = Resume::free});
     field("keep", self.keep, "checkpoints kept beside the best one", Field{.lo = 1, .hi = 1e6, .resume = Resume::free});
   }
@@ -144,11 +152,15 @@ struct TrainOptions {
   List<StageOptions> stages;
   static void visit(auto& self, auto& field) {
     field("batch_size", self.batch_size, "pairs per step", Field{.lo = 1, .hi = 1 << 20});
-    field("accumulate", self.accumulate, "batches whose gradients are averaged before one optimiser step", Field{.lo = 1, .hi = 4096});
-    field("clip_norm", self.clip_norm, "largest global gradient norm; 0 = no clipping", Field{.lo = 0, .hi = 1e12, .resume = Resume::warn});
+    field("accumulate", self.accumulate, "batches whose gradients are averaged before one optimiser step",
+          Field{.lo = 1, .hi = 4096});
+    field("clip_norm", self.clip_norm, "largest global gradient norm; 0 = no clipping",
+          Field{.lo = 0, .hi = 1e12, .resume = Resume::warn});
     field("ema", self.ema, "moving average of the weights");
-    field("limit_images", self.limit_images, "train on the first N training images only; null = all", Field{.lo = 2, .hi = 1e12});
-    field("feature_cache_mb", self.feature_cache_mb, "memory for the features of a frozen image encoder; 0 = never cache",
+    field("limit_images", self.limit_images, "train on the first N training images only; null = all",
+          Field{.lo = 2, .hi = 1e12});
+    field("feature_cache_mb", self.feature_cache_mb,
+          "memory for the features of a frozen image encoder; 0 = never cache",
           Field{.lo = 0, .hi = 1e9, .resume = Resume::free});
     field("on_collapse", self.on_collapse, "when all embeddings become alike");
     field("checkpoint", self.checkpoint, "what is saved, and when");
@@ -168,12 +180,16 @@ struct EvaluateOptions {
   static void visit(auto& self, auto& field) {
     field("protocol", self.protocol, "how numbers are made");
     field("select", self.select,
-          "validation metric that chooses the best checkpoint: val/rsum, val/t2i/R@1, ...; auto = the protocol's main metric; last = no selection");
+          "validation metric that chooses the best checkpoint: val/rsum, val/t2i/R@1, ...; auto = the protocol's main "
+          "metric; last = no selection");
     field("every", self.every, "evaluate on val every N epochs", Field{.lo = 1, .hi = 1e9, .resume = Resume::warn});
-    field("patience", self.patience, "stop the stage after N evaluations without a better value; 0 = never", Field{.lo = 0, .hi = 1e9, .resume = Resume::warn});
+    field("patience", self.patience, "stop the stage after N evaluations without a better value; 0 = never",
+          Field{.lo = 0, .hi = 1e9, .resume = Resume::warn});
     field("flip_sum", self.flip_sum, "image embedding = embedding of the image + embedding of its mirror image");
-    field("batch_size", self.batch_size, "images or captions encoded at once", Field{.lo = 1, .hi = 65536, .resume = Resume::free});
-    field("final", self.final_split, "split on which the best checkpoint is evaluated at the end: test, val or none", Field{.resume = Resume::free});
+    field("batch_size", self.batch_size, "images or captions encoded at once",
+          Field{.lo = 1, .hi = 65536, .resume = Resume::free});
+    field("final", self.final_split, "split on which the best checkpoint is evaluated at the end: test, val or none",
+          Field{.resume = Resume::free});
   }
 };
 
@@ -181,8 +197,10 @@ struct LogOptions {
   int64_t every_steps = 20;
   double interval_s = 30;
   static void visit(auto& self, auto& field) {
-    field("every_steps", self.every_steps, "a row of metrics.jsonl every N steps", Field{.lo = 1, .hi = 1e9, .resume = Resume::free});
-    field("interval_s", self.interval_s, "a plain progress line every N seconds when stderr is no terminal", Field{.lo = 0.1, .hi = 1e6, .resume = Resume::free});
+    field("every_steps", self.every_steps, "a row of metrics.jsonl every N steps",
+          Field{.lo = 1, .hi = 1e9, .resume = Resume::free});
+    field("interval_s", self.interval_s, "a plain progress line every N seconds when stderr is no terminal",
+          Field{.lo = 0.1, .hi = 1e6, .resume = Resume::free});
   }
 };
 
@@ -208,7 +226,8 @@ struct Experiment {
     field("seed", self.seed, "of everything random", Field{.lo = 0, .hi = 9007199254740992.0});
     field("device", self.device, "cpu, cuda, cuda:N, or auto", Field{.resume = Resume::warn});
     field("precision", self.precision, "fp32, or bf16 autocast (losses, ranks and optimiser stay fp32)");
-    field("threads", self.threads, "compute threads, part of the run's identity; 0 = all cores", Field{.lo = 0, .hi = 1024, .resume = Resume::warn});
+    field("threads", self.threads, "compute threads, part of the run's identity; 0 = all cores",
+          Field{.lo = 0, .hi = 1024, .resume = Resume::warn});
     field("deterministic", self.deterministic, "only deterministic kernels", Field{.resume = Resume::warn});
     field("data", self.data, "corpus, transforms, loader, sampler");
     field("model", self.model, "encoders, heads, scorer");
@@ -216,7 +235,8 @@ struct Experiment {
     field("train", self.train, "stages and what they share");
     field("evaluate", self.evaluate, "protocol and selection");
     field("log", self.log, "progress and records");
-    field("published", self.published, "what the literature reports for this recipe, by metric or free text", Field{.resume = Resume::free});
+    field("published", self.published, "what the literature reports for this recipe, by metric or free text",
+          Field{.resume = Resume::free});
     field("notes", self.notes, "free text", Field{.resume = Resume::free});
   }
   void validate(const std::string& path, const Origin& origin, Complaints& complaints) const;

@@ -13,16 +13,17 @@ namespace diptych {
 
 /// One directory with everything that one training produced; locked while in use.
 ///
-///   STATUS  config.yaml  config.d/  config.resolved.yaml  command.json  env.json  data.json  vocabulary.txt  sessions.jsonl
-///   metrics.jsonl  timing.jsonl  run.log  checkpoints/  eval/
+///   STATUS  config.yaml  config.d/  config.resolved.yaml  command.json  env.json  data.json  vocabulary.txt
+///   sessions.jsonl metrics.jsonl  timing.jsonl  run.log  checkpoints/  eval/
 ///
-/// metrics.jsonl holds no wall-clock values, so that an interrupted and an uninterrupted run write the same bytes; those go
-/// to timing.jsonl.
+/// metrics.jsonl holds no wall-clock values, so that an interrupted and an uninterrupted run write the same bytes;
+/// those go to timing.jsonl.
 class RunDirectory {
  public:
   /// Makes a new one. throws UsageError when `path` exists and is not empty, OutputError when it cannot be written.
-  static RunDirectory create(const std::filesystem::path& path, const Experiment& experiment, const ExperimentSource& source,
-                             const DataBundle& data, const std::vector<std::string>& command);
+  static RunDirectory create(const std::filesystem::path& path, const Experiment& experiment,
+                             const ExperimentSource& source, const DataBundle& data,
+                             const std::vector<std::string>& command);
   /// throws UsageError when `path` exists and is not an empty folder, OutputError when it is no folder at all.
   static void check_free(const std::filesystem::path& path);
   /// Opens and locks an existing one. throws UsageError when it is none.

@@ -8,8 +8,8 @@ namespace diptych {
 
 /// Where a stage stands, in optimiser steps.
 struct StageTime {
-  int64_t step;             // 0-based step within the stage
-  int64_t total_steps;      // of the stage
+  int64_t step;         // 0-based step within the stage
+  int64_t total_steps;  // of the stage
   int64_t steps_per_epoch;
   double epoch() const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch); }
 };

@@ -15,15 +15,15 @@ namespace diptych {
 
 /// What `diptych train` was asked to do.
 struct TrainRequest {
-  std::filesystem::path config;            // empty with resume
+  std::filesystem::path config;  // empty with resume
   std::vector<std::string> overrides;
-  std::filesystem::path run_dir;           // empty: runs/<experiment>/<time>-<hash>
-  std::filesystem::path resume;            // a run directory, or "auto" (resume run_dir if it holds a run, else start)
-  std::string checkpoint;                  // with resume: exactly this one
-  std::filesystem::path init_from;         // weights only, new run
+  std::filesystem::path run_dir;    // empty: runs/<experiment>/<time>-<hash>
+  std::filesystem::path resume;     // a run directory, or "auto" (resume run_dir if it holds a run, else start)
+  std::string checkpoint;           // with resume: exactly this one
+  std::filesystem::path init_from;  // weights only, new run
   bool dry_run = false, force_resume = false;
-  int64_t threads = 0;                     // 0: from the configuration
-  std::vector<std::string> command;        // argv, for command.json
+  int64_t threads = 0;               // 0: from the configuration
+  std::vector<std::string> command;  // argv, for command.json
 };
 
 /// How a training ended.
@@ -33,29 +33,30 @@ struct TrainOutcome {
   std::optional<ProtocolResult> final_result;  // of the best checkpoint on evaluate.final
 };
 
-/// Trains or resumes as asked; `print` receives the text of --dry-run. throws Error or Interrupted; the run's STATUS says how
-/// it ended.
-TrainOutcome train(const Catalog& catalog, const TrainRequest& request, const std::function<void(const std::string&)>& print);
+/// Trains or resumes as asked; `print` receives the text of --dry-run. throws Error or Interrupted; the run's STATUS
+/// says how it ended.
+TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
+                   const std::function<void(const std::string&)>& print);
 
 /// What `diptych evaluate` was asked to do.
 struct EvaluateRequest {
-  std::filesystem::path run;             // run directory, or a checkpoint folder inside one
+  std::filesystem::path run;  // run directory, or a checkpoint folder inside one
   std::string checkpoint = "best";
-  std::vector<std::string> protocols;    // empty: the run's own
+  std::vector<std::string> protocols;  // empty: the run's own
   Split split = Split::test;
-  std::filesystem::path out;             // empty: RUN/eval
+  std::filesystem::path out;  // empty: RUN/eval
   std::vector<std::string> overrides;
   int64_t threads = 0;
 };
 struct EvaluateOutcome {
   std::string checkpoint;
-  std::filesystem::path directory;       // of the last protocol
+  std::filesystem::path directory;  // of the last protocol
   std::vector<ProtocolResult> results;
 };
 EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request);
 
-/// A trained system as it stands in a run: configuration, data, weights of a checkpoint (averaged ones if the run keeps an
-/// average). The same path serves evaluate, encode and search.
+/// A trained system as it stands in a run: configuration, data, weights of a checkpoint (averaged ones if the run keeps
+/// an average). The same path serves evaluate, encode and search.
 struct LoadedRun {
   std::unique_ptr<Experiment> experiment;
   DataBundle data;
@@ -65,8 +66,8 @@ struct LoadedRun {
 LoadedRun load_run(const Catalog& catalog, const std::filesystem::path& run, const std::string& checkpoint,
                    const std::vector<std::string>& overrides, int64_t threads);
 
-/// Checks expectations against results; one line each to `print`. throws CheckFailed when one does not hold, UsageError for a
-/// metric that no protocol has.
+/// Checks expectations against results; one line each to `print`. throws CheckFailed when one does not hold, UsageError
+/// for a metric that no protocol has.
 void check_expectations(const std::vector<Expectation>& expectations, const std::vector<ProtocolResult>& results,
                         const std::function<void(const std::string&)>& print);
 

@@ -26,8 +26,8 @@ struct DataBundle {
   /// Caption rows of the training split, of the first `limit` images if asked.
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };
-/// Reads the corpus, checks that its images exist, builds the vocabulary from the training captions (or takes the stored
-/// one of a run). throws DataError.
+/// Reads the corpus, checks that its images exist, builds the vocabulary from the training captions (or takes the
+/// stored one of a run). throws DataError.
 DataBundle load_data(const Experiment& experiment, const Vocabulary* stored = nullptr);
 
 /// Everything with parameters: submodules "model" and "objective", whose names are those of checkpoints and patterns.
@@ -38,8 +38,8 @@ class System : public torch::nn::Module {
   std::shared_ptr<Objective> objective;
   at::Device device;
 };
-/// Seeds, makes the modules, loads pretrained weights, moves to the device, channels-last. `reports` gets what the weight
-/// files matched. throws UsageError for combinations that cannot work, before anything big is loaded.
+/// Seeds, makes the modules, loads pretrained weights, moves to the device, channels-last. `reports` gets what the
+/// weight files matched. throws UsageError for combinations that cannot work, before anything big is loaded.
 std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained = true);
 
 /// "cpu", "cuda:0" ...; auto takes CUDA when there is one. throws UsageError when a device is asked for and absent.

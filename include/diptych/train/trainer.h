@@ -12,25 +12,26 @@ namespace diptych {
 struct Preflight {
   double loss = 0;
   double step_seconds = 0;
-  int64_t steps = 0;            // of the whole run
+  int64_t steps = 0;  // of the whole run
   uint64_t checkpoint_bytes = 0;
-  std::string groups;           // table: parameters, frozen, learning rate, weight decay
+  std::string groups;  // table: parameters, frozen, learning rate, weight decay
 };
 
-/// Runs the stages of an experiment: freezing, batches, steps, evaluation, checkpoints. The whole state between two steps
-/// is (module tensors, optimiser slots, moving average, generator, TrainState); a resumed run repeats an uninterrupted one
-/// bit for bit.
+/// Runs the stages of an experiment: freezing, batches, steps, evaluation, checkpoints. The whole state between two
+/// steps is (module tensors, optimiser slots, moving average, generator, TrainState); a resumed run repeats an
+/// uninterrupted one bit for bit.
 class Trainer {
  public:
   Trainer(const Experiment& experiment, const DataBundle& data, System& system);
   ~Trainer();
 
-  /// One real batch forward and backward and one evaluation block, then everything is put back. throws what a run would.
+  /// One real batch forward and backward and one evaluation block, then everything is put back. throws what a run
+  /// would.
   Preflight preflight();
   /// Continues from a checkpoint. throws CheckpointError when it does not fit.
   void restore(const Checkpoint& checkpoint);
-  /// Trains to the end. throws Interrupted after saving when a signal asks to stop; NumericError on non-finite values or
-  /// collapse.
+  /// Trains to the end. throws Interrupted after saving when a signal asks to stop; NumericError on non-finite values
+  /// or collapse.
   void run(RunDirectory& run);
   const TrainState& state() const;
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import rnn
 
 import formula
 
@@ -67,8 +68,9 @@ class PackedBiLstm(nn.Module):
         self.lstm = nn.LSTM(size, size, batch_first=True, bidirectional=True)
 
     def forward(self, tokens, length):
-        packed = nn.utils.rnn.pack_padded_sequence(self.embedding(tokens), length, batch_first=True, enforce_sorted=False)
-        states, _ = nn.utils.rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True, padding_value=-torch.inf)
+        words = self.embedding(tokens)
+        packed = rnn.pack_padded_sequence(words, length, batch_first=True, enforce_sorted=False)
+        states, _ = rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True, padding_value=-torch.inf)
         return states.max(1).values
 
 

@@ -60,7 +60,7 @@ std::string first_line(const Error& error) {
 
 // What one look at one image gives.
 struct Look {
-  fs::path file;          // empty if it could not be resolved
+  fs::path file;  // empty if it could not be resolved
   uint64_t bytes = 0;
   std::string kind, fault;  // a finding, if any
   std::string extension_fault;
@@ -105,17 +105,15 @@ void look_inside(Look& look, bool decode) {
 
 Look look_at(const Corpus& corpus, const CorpusImage& image, bool decode) {
   Look look;
-  std::error_code error;
-  if (fs::path(image.path).is_relative() && !fs::exists(fs::symlink_status(corpus.image_root / image.path, error))) {
-    look.kind = "missing_image", look.fault = "no such file";  // cheaper than the search for a similar name
-    return look;
-  }
   try {
     look.file = resolve_inside(corpus.image_root, image.path);
-    look.bytes = fs::file_size(look.file, error);
+    look.bytes = fs::file_size(look.file);
   } catch (const Error& failure) {
     look.kind = failure.issues().front().error_class == ErrorClass::sec ? "outside_root" : "missing_image";
     look.fault = first_line(failure);
+    return look;
+  } catch (const fs::filesystem_error& failure) {
+    look.kind = "missing_image", look.fault = failure.code().message();  // removed between the two calls
     return look;
   }
   look_inside(look, decode);
@@ -221,7 +219,8 @@ CheckReport check_corpus(const Corpus& corpus, const CheckOptions& options) {
   const auto sample = evenly_spread(images, options.decode);
   for (const int64_t row : sample) decode[row] = true;
   std::vector<checking::Look> looks(images);
-  visit_in_parallel(images, [&](int64_t row) { looks[row] = checking::look_at(corpus, corpus.images[row], decode[row]); });
+  visit_in_parallel(images,
+                    [&](int64_t row) { looks[row] = checking::look_at(corpus, corpus.images[row], decode[row]); });
 
   checking::Findings findings;
   checking::report_looks(corpus, looks, findings);
@@ -235,14 +234,17 @@ CheckReport check_corpus(const Corpus& corpus, const CheckOptions& options) {
 
 std::string to_text(const CheckReport& report) {
   constexpr size_t kShown = 10;
-  std::string out = concat(escape_for_log(report.corpus), ": ", report.images, " images, ", report.captions, " captions; ",
-                           report.decoded, " images decoded\n");
+  std::string out = concat(escape_for_log(report.corpus), ": ", report.images, " images, ", report.captions,
+                           " captions; ", report.decoded, " images decoded\n");
   for (const Finding& finding : report.findings) {
-    out += concat(finding.is_error ? "error" : "warning", "  ", finding.kind, ": ", finding.examples.size(), " ", finding.meaning, "\n");
+    out += concat(finding.is_error ? "error" : "warning", "  ", finding.kind, ": ", finding.examples.size(), " ",
+                  finding.meaning, "\n");
     for (size_t i = 0; i < std::min(kShown, finding.examples.size()); ++i) out += "  " + finding.examples[i] + "\n";
     if (finding.examples.size() > kShown) out += concat("  ... and ", finding.examples.size() - kShown, " more\n");
   }
-  return out + (report.has_errors() ? "the data has errors\n" : report.findings.empty() ? "no findings\n" : "no errors\n");
+  return out + (report.has_errors()       ? "the data has errors\n"
+                : report.findings.empty() ? "no findings\n"
+                                          : "no errors\n");
 }
 
 Json to_json(const CheckReport& report) {
@@ -253,12 +255,8 @@ Json to_json(const CheckReport& report) {
                         {"meaning", finding.meaning},
                         {"count", finding.examples.size()},
                         {"examples", finding.examples}});
-  return {{"corpus", report.corpus},
-          {"images", report.images},
-          {"captions", report.captions},
-          {"decoded", report.decoded},
-          {"errors", report.has_errors()},
-          {"findings", findings}};
+  return {{"corpus", report.corpus},   {"images", report.images},       {"captions", report.captions},
+          {"decoded", report.decoded}, {"errors", report.has_errors()}, {"findings", findings}};
 }
 
 }  // namespace diptych

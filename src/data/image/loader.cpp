@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 
 #include "data/image/feed.h"

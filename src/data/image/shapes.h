@@ -38,8 +38,8 @@ using Scene = std::vector<Object>;
 
 /// Training scenes: singles go through all 240 combinations again and again, the others are drawn at random.
 std::vector<Scene> training_scenes(int64_t count, uint64_t seed);
-/// Scenes for evaluation: any two with equally many objects differ in more attributes than they have
-/// objects, and in at least two words, their order aside.
+/// Scenes for evaluation: any two with equally many objects differ in two attributes (three objects: in four), and in a
+/// word, the order of the words aside.
 /// throws UsageError if `count` cannot be found.
 std::vector<Scene> distinct_scenes(int64_t count, uint64_t seed, uint64_t split);
 

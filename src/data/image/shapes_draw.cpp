@@ -8,7 +8,7 @@ namespace diptych::shapes {
 namespace drawing {
 
 constexpr double kLargeRadius = 0.16, kSmallRadius = 0.1;  // shares of the picture's side
-constexpr int kShift = 4;                                    // OpenCV's fixed point: 1/16 pixel
+constexpr int kShift = 4;                                  // OpenCV's fixed point: 1/16 pixel
 
 struct Point {
   double x, y;
@@ -17,17 +17,23 @@ struct Point {
 Point centre_of(Place place) {
   constexpr double kNear = 0.17, kFar = 0.83, kMiddle = 0.5;
   switch (place) {
-    case Place::left: return {kNear, kMiddle};
-    case Place::right: return {kFar, kMiddle};
-    case Place::top: return {kMiddle, kNear};
-    case Place::bottom: return {kMiddle, kFar};
-    case Place::centre: break;
+    case Place::left:
+      return {kNear, kMiddle};
+    case Place::right:
+      return {kFar, kMiddle};
+    case Place::top:
+      return {kMiddle, kNear};
+    case Place::bottom:
+      return {kMiddle, kFar};
+    case Place::centre:
+      break;
   }
   return {kMiddle, kMiddle};
 }
 
 cv::Scalar colour_of(Colour colour, Random& random) {
-  static const double rgb[][3] = {{214, 39, 40}, {44, 160, 44}, {31, 80, 200}, {240, 200, 20}, {150, 50, 190}, {30, 30, 30}};
+  static const double rgb[][3] = {{214, 39, 40},  {44, 160, 44},  {31, 80, 200},
+                                  {240, 200, 20}, {150, 50, 190}, {30, 30, 30}};
   const double* c = rgb[static_cast<size_t>(colour)];
   const auto shaken = [&](double value) { return value + random.uniform(-12, 12); };
   const double red = shaken(c[0]), green = shaken(c[1]), blue = shaken(c[2]);
@@ -38,12 +44,15 @@ cv::Scalar colour_of(Colour colour, Random& random) {
 std::vector<Point> corners_of(Shape shape) {
   constexpr double s = 0.88, t = 1.15, arm = 0.28;
   switch (shape) {
-    case Shape::square: return {{-s, -s}, {s, -s}, {s, s}, {-s, s}};
-    case Shape::triangle: return {{0, -t}, {t * 0.866, t * 0.5}, {-t * 0.866, t * 0.5}};
+    case Shape::square:
+      return {{-s, -s}, {s, -s}, {s, s}, {-s, s}};
+    case Shape::triangle:
+      return {{0, -t}, {t * 0.866, t * 0.5}, {-t * 0.866, t * 0.5}};
     case Shape::cross:
-      return {{-arm, -1}, {arm, -1}, {arm, -arm}, {1, -arm}, {1, arm}, {arm, arm},
-              {arm, 1}, {-arm, 1}, {-arm, arm}, {-1, arm}, {-1, -arm}, {-arm, -arm}};
-    case Shape::circle: break;
+      return {{-arm, -1}, {arm, -1}, {arm, -arm}, {1, -arm}, {1, arm},   {arm, arm},
+              {arm, 1},   {-arm, 1}, {-arm, arm}, {-1, arm}, {-1, -arm}, {-arm, -arm}};
+    case Shape::circle:
+      break;
   }
   return {};
 }

@@ -6,11 +6,16 @@ namespace words {
 std::string place_phrase(Place place, Random& random) {
   const auto one_of = [&](const char* a, const char* b) { return std::string(random.chance(0.5) ? a : b); };
   switch (place) {
-    case Place::left: return one_of("on the left", "at the left side");
-    case Place::right: return one_of("on the right", "at the right side");
-    case Place::top: return one_of("at the top", "in the upper part");
-    case Place::bottom: return one_of("at the bottom", "in the lower part");
-    case Place::centre: return one_of("in the centre", "in the middle");
+    case Place::left:
+      return one_of("on the left", "at the left side");
+    case Place::right:
+      return one_of("on the right", "at the right side");
+    case Place::top:
+      return one_of("at the top", "in the upper part");
+    case Place::bottom:
+      return one_of("at the bottom", "in the lower part");
+    case Place::centre:
+      return one_of("in the centre", "in the middle");
   }
   return "";
 }
@@ -25,8 +30,9 @@ struct Wording {
   const char* beginning;
   bool place_first, reversed;
 };
-constexpr Wording kWordings[] = {{"", false, false},       {"there is ", false, false}, {"", true, false},
-                                 {"we see ", false, true}, {"", true, true},            {"a picture with ", false, true}};
+constexpr Wording kWordings[] = {{"", false, false}, {"there is ", false, false},
+                                 {"", true, false},  {"we see ", false, true},
+                                 {"", true, true},   {"a picture with ", false, true}};
 
 // "there is a small red circle on the left and a big blue square on the right"
 std::string caption(const Scene& scene, const Wording& wording, Random& random) {

@@ -70,7 +70,8 @@ std::vector<VocabularyStats> vocabulary_stats(const Corpus& corpus, const std::v
                test = count_words(corpus, Split::test);
   std::vector<VocabularyStats> out;
   for (const int64_t min_count : min_counts) {
-    const auto kept = std::count_if(train.begin(), train.end(), [&](const auto& each) { return each.second >= min_count; });
+    const auto kept =
+        std::count_if(train.begin(), train.end(), [&](const auto& each) { return each.second >= min_count; });
     out.push_back({min_count, kept, unknown_share(train, train, min_count), unknown_share(val, train, min_count),
                    unknown_share(test, train, min_count)});
   }
@@ -151,8 +152,8 @@ std::string to_text(const CorpusStats& stats) {
     out += concat("  min_count ", each.min_count, ": ", each.words, " words; ", percent(each.unknown_train), ", ",
                   percent(each.unknown_val), ", ", percent(each.unknown_test), "\n");
   if (const auto& vectors = stats.word_vectors)
-    out += concat("word vectors of ", vectors->dimension, " dimensions: ", vectors->found, " of ", vectors->words, " words, ",
-                  percent(vectors->training_tokens_covered), " of the training tokens\n");
+    out += concat("word vectors of ", vectors->dimension, " dimensions: ", vectors->found, " of ", vectors->words,
+                  " words, ", percent(vectors->training_tokens_covered), " of the training tokens\n");
   if (stats.sized_images > 0)
     out += concat("image sizes (", stats.sized_images, " decoded)\n  width  ", spread_text(stats.width), "\n  height ",
                   spread_text(stats.height), "\n");

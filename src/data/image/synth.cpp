@@ -124,9 +124,10 @@ void require_same(const fs::path& directory, const ShapesOptions& options) {
   const Json wanted = options_json(options);
   for (const auto& [key, value] : wanted.items())
     if (!marker.is_object() || marker.value(key, Json()) != value)
-      throw UsageError(where, concat("holds a corpus made with other options: ", key, " is ",
-                                     escape_for_log(marker.is_object() ? marker.value(key, Json()).dump() : "absent"), ", asked for ",
-                                     value.dump()),
+      throw UsageError(where,
+                       concat("holds a corpus made with other options: ", key, " is ",
+                              escape_for_log(marker.is_object() ? marker.value(key, Json()).dump() : "absent"),
+                              ", asked for ", value.dump()),
                        remedy);
   try {
     if (found_in(directory, options) == marker) return;

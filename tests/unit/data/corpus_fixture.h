@@ -43,11 +43,14 @@ std::string data_error(Act&& act) {
 struct JsonlSet {
   TempDir folder;
   explicit JsonlSet(const std::string& lines) { folder.write("set.jsonl", lines); }
-  Corpus read(const std::string& more = "") const { return read_corpus("{type: jsonl, root: " + folder.path().string() + more + "}"); }
+  Corpus read(const std::string& more = "") const {
+    return read_corpus("{type: jsonl, root: " + folder.path().string() + more + "}");
+  }
 };
 
 /// One line of a JSONL set.
-inline std::string image_line(const std::string& name, const std::string& split, const std::string& caption, int identity = -1) {
+inline std::string image_line(const std::string& name, const std::string& split, const std::string& caption,
+                              int identity = -1) {
   return R"({"image": ")" + name + R"(", "split": ")" + split + R"(", "captions": [")" + caption + R"("])" +
          (identity < 0 ? "" : R"(, "identity": )" + std::to_string(identity)) + "}\n";
 }

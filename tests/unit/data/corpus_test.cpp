@@ -105,11 +105,16 @@ TEST(Karpathy, ASentenceOfAnotherImageIsRefused) {
 
 TEST(CocoCaptions, OrdersCaptionsByAnnotationId) {
   const TempDir folder;
-  folder.write("t.json", R"({"info": {}, "images": [{"id": 9, "file_name": "z.jpg", "height": 3}, {"id": 4, "file_name": "y.jpg"}],
+  folder.write(
+      "t.json",
+      R"({"info": {}, "images": [{"id": 9, "file_name": "z.jpg", "height": 3}, {"id": 4, "file_name": "y.jpg"}],
     "annotations": [{"id": 30, "image_id": 9, "caption": "last one\n"}, {"id": 5, "image_id": 9, "caption": "First One"},
                     {"id": 6, "image_id": 4, "caption": "a cat"}]})");
-  folder.write("v.json", R"({"images": [{"id": 1, "file_name": "v.jpg"}], "annotations": [{"id": 7, "image_id": 1, "caption": "v"}]})");
-  const std::string yaml = "{type: coco_captions, root: " + folder.path().string() + ", annotations: t.json, val_annotations: v.json";
+  folder.write(
+      "v.json",
+      R"({"images": [{"id": 1, "file_name": "v.jpg"}], "annotations": [{"id": 7, "image_id": 1, "caption": "v"}]})");
+  const std::string yaml =
+      "{type: coco_captions, root: " + folder.path().string() + ", annotations: t.json, val_annotations: v.json";
   const Corpus corpus = read_corpus(yaml + "}");
   ASSERT_EQ(corpus.images.size(), 3u);
   EXPECT_EQ(corpus.images[0].id, "4");
@@ -127,7 +132,9 @@ TEST(CocoCaptions, RefusesAnnotationsWithoutImage) {
   const TempDir folder;
   folder.write("t.json", R"({"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
     "annotations": [{"id": 1, "image_id": 2, "caption": "x"}, {"id": 1, "image_id": 1, "caption": "x"}]})");
-  const auto read = [&] { read_corpus("{type: coco_captions, root: " + folder.path().string() + ", annotations: t.json}"); };
+  const auto read = [&] {
+    read_corpus("{type: coco_captions, root: " + folder.path().string() + ", annotations: t.json}");
+  };
   EXPECT_THAT(data_error(read), AllOf(HasSubstr("image_id 2 is not among the images"), HasSubstr("duplicate image id"),
                                       HasSubstr("duplicate annotation id")));
 }
@@ -137,7 +144,8 @@ TEST(FlickrToken, ReadsTokensAndListsWithAndWithoutExtension) {
   folder.write("Flickr8k.token.txt", "b.jpg#1\tsecond\r\nb.jpg#0\tFirst one .\na.jpg#0\tA man\nleft.jpg#0\tout\n");
   folder.write("train.txt", "b.jpg\n");
   folder.write("test.txt", "a\n");
-  const std::string yaml = "{type: flickr_token, name: x, root: " + folder.path().string() + ", train_list: train.txt, test_list: test.txt, val_list: ";
+  const std::string yaml = "{type: flickr_token, name: x, root: " + folder.path().string() +
+                           ", train_list: train.txt, test_list: test.txt, val_list: ";
   const Corpus corpus = read_corpus(yaml + "''}");
   ASSERT_EQ(corpus.images.size(), 2u);
   EXPECT_EQ(corpus.captions[0].text, "First one .");
@@ -155,8 +163,9 @@ TEST(FlickrToken, MalformedLinesAreNamed) {
   const TempDir folder;
   folder.write("Flickr8k.token.txt", "a.jpg#0 no tab\na.jpg\tno number\na.jpg#x\tt\na.jpg#0\tt\na.jpg#0\tagain\n");
   const auto read = [&] { read_corpus("{type: flickr_token, root: " + folder.path().string() + "}"); };
-  EXPECT_THAT(data_error(read), AllOf(HasSubstr("token.txt:1: expected NAME.jpg#k<TAB>caption"), HasSubstr("token.txt:2:"),
-                                      HasSubstr("caption number after #; got 'x'"), HasSubstr("token.txt:5: duplicate caption")));
+  EXPECT_THAT(data_error(read),
+              AllOf(HasSubstr("token.txt:1: expected NAME.jpg#k<TAB>caption"), HasSubstr("token.txt:2:"),
+                    HasSubstr("caption number after #; got 'x'"), HasSubstr("token.txt:5: duplicate caption")));
 }
 
 const char* kReid = R"([
@@ -168,7 +177,7 @@ const char* kReid = R"([
 Corpus read_reid(const std::string& json, const std::string& more = "") {
   const TempDir folder;
   folder.write("reid_raw.json", json);
-  return read_corpus("{type: cuhk_pedes, name: x, root: " + folder.path().string() + more + "}");
+  return read_corpus("{type: cuhk_pedes, root: " + folder.path().string() + more + "}");
 }
 
 TEST(CuhkPedes, RenumbersIdentitiesTrainFirst) {
@@ -183,15 +192,18 @@ TEST(CuhkPedes, RenumbersIdentitiesTrainFirst) {
   EXPECT_THAT(read_reid(kReid, ", tokens: annotated").captions[1].tokens, ElementsAre("man", "shirt"));
 }
 TEST(CuhkPedes, ReportsPublishedCountsForItsName) {
-  EXPECT_THAT(read_reid(kReid, ", name: cuhk-pedes").notes, Contains("train has 2 identities; published for cuhk-pedes: 11003"));
+  EXPECT_THAT(read_reid(kReid, ", name: cuhk-pedes").notes,
+              Contains("train has 2 identities; published for cuhk-pedes: 11003"));
   EXPECT_THAT(read_reid(kReid).notes, IsEmpty());
 }
 TEST(CuhkPedes, IdentitiesInTwoSplitsAreNoted) {
-  EXPECT_THAT(read_reid(replaced(kReid, R"("id": 3)", R"("id": 7)")).notes, Contains("1 identities occur in more than one split"));
+  EXPECT_THAT(read_reid(replaced(kReid, R"("id": 3)", R"("id": 7)")).notes,
+              Contains("1 identities occur in more than one split"));
 }
 
 TEST(Jsonl, ReadsTheNativeFormat) {
-  const JsonlSet set(R"({"id": "x1", "image": "a/1.jpg", "split": "train", "captions": ["One", "Two"], "identity": "cat", "meta": {"k": [1]}}
+  const JsonlSet set(
+      R"({"id": "x1", "image": "a/1.jpg", "split": "train", "captions": ["One", "Two"], "identity": "cat", "meta": {"k": [1]}}
 
 {"image": "a/0.jpg", "split": "test", "captions": ["Three"], "identity": 4}
 )");
@@ -203,8 +215,10 @@ TEST(Jsonl, ReadsTheNativeFormat) {
   EXPECT_THAT(corpus.label_names, ElementsAre("cat", "4"));
 }
 TEST(Jsonl, NamesTheLineOfAnUnknownField) {
-  const JsonlSet set(image_line("a.jpg", "train", "x") + R"({"image": "b.jpg", "split": "train", "caption": ["y"], "captions": ["y"]})");
-  EXPECT_THAT(data_error([&] { set.read(); }), AllOf(HasSubstr("set.jsonl:2"), HasSubstr("unknown field 'caption'"), HasSubstr("captions")));
+  const JsonlSet set(image_line("a.jpg", "train", "x") +
+                     R"({"image": "b.jpg", "split": "train", "caption": ["y"], "captions": ["y"]})");
+  EXPECT_THAT(data_error([&] { set.read(); }),
+              AllOf(HasSubstr("set.jsonl:2"), HasSubstr("unknown field 'caption'"), HasSubstr("captions")));
 }
 TEST(Jsonl, IdentitiesAreForAllImagesOrNone) {
   EXPECT_THAT(data_error([] { JsonlSet(image_line("a", "train", "x", 1) + image_line("b", "train", "x")).read(); }),
@@ -227,33 +241,43 @@ Corpus read_csv(const std::string& text, const std::string& more = "") {
 }
 
 TEST(Csv, GroupsRowsByImageInAnyOrder) {
-  const char* first = "image,caption,split,extra\nb.jpg,\"two, with \"\"quotes\"\"\nand a break\",train,1\na.jpg,one,test,\nb.jpg,another,train,\n";
+  const char* first =
+      "image,caption,split,extra\nb.jpg,\"two, with \"\"quotes\"\"\nand a "
+      "break\",train,1\na.jpg,one,test,\nb.jpg,another,train,\n";
   const Corpus corpus = read_csv(first);
   ASSERT_EQ(corpus.captions.size(), 3u);
   EXPECT_EQ(corpus.captions[1].text, "two, with \"quotes\"\nand a break");
   EXPECT_EQ(corpus.images[0].record, 2);
   EXPECT_THAT(corpus.notes, ElementsAre("separator: comma"));
-  const Corpus other = read_csv("image,caption,split,extra\nb.jpg,another,train,\nb.jpg,\"two, with \"\"quotes\"\"\nand a break\",train,1\na.jpg,one,test,\n",
-                                ", name: " + corpus.name);
+  const Corpus other = read_csv(
+      "image,caption,split,extra\nb.jpg,another,train,\nb.jpg,\"two, with \"\"quotes\"\"\nand a "
+      "break\",train,1\na.jpg,one,test,\n",
+      ", name: " + corpus.name);
   EXPECT_EQ(other.fingerprint, corpus.fingerprint);
 }
 TEST(Csv, FindsTheSeparatorAndTheNamedColumns) {
-  const Corpus corpus = read_csv("file\tpart\tperson\ttext\r\na.jpg\ttrain\tanna\ta, b; c\r\n",
-                                 ", image_column: file, split_column: part, caption_column: text, identity_column: person");
+  const Corpus corpus =
+      read_csv("file\tpart\tperson\ttext\r\na.jpg\ttrain\tanna\ta, b; c\r\n",
+               ", image_column: file, split_column: part, caption_column: text, identity_column: person");
   EXPECT_EQ(corpus.captions[0].text, "a, b; c");
   EXPECT_THAT(corpus.label_names, ElementsAre("anna"));
   EXPECT_THAT(corpus.notes, ElementsAre("separator: tab"));
 }
 TEST(Csv, MistakesCarryTheLine) {
-  EXPECT_THAT(data_error([] { read_csv("image,captions,split\n"); }),
-              AllOf(HasSubstr("captions.csv:1"), HasSubstr("no column 'caption'"), HasSubstr("did you mean: captions")));
+  EXPECT_THAT(
+      data_error([] { read_csv("image,captions,split\n"); }),
+      AllOf(HasSubstr("captions.csv:1"), HasSubstr("no column 'caption'"), HasSubstr("did you mean: captions")));
   const std::string text = data_error([] {
     read_csv("image,caption,split\na.jpg,x,train\na.jpg,y,test\nb.jpg,z\nc.jpg,w,tset\n,v,train\nd.jpg,\xff,train\n");
   });
-  EXPECT_THAT(text, AllOf(HasSubstr(":3 (id a.jpg): split leak: test here, train in line 2"), HasSubstr(":4: expected 3 cells as in the header; got 2"),
-                          HasSubstr(":5 (id c.jpg): unknown split 'tset'"), HasSubstr(":6: the image cell is empty"), HasSubstr(":7: invalid UTF-8")));
-  EXPECT_THAT(data_error([] { read_csv("image,caption,split\na.jpg,\"x,train\n"); }), HasSubstr("captions.csv:2: a quoted cell does not end"));
-  EXPECT_THAT(data_error([] { read_csv("image,caption,split\na.jpg,\"x\"y,train\n"); }), HasSubstr("text follows a quoted cell"));
+  EXPECT_THAT(text, AllOf(HasSubstr(":3 (id a.jpg): split leak: test here, train in line 2"),
+                          HasSubstr(":4: expected 3 cells as in the header; got 2"),
+                          HasSubstr(":5 (id c.jpg): unknown split 'tset'"), HasSubstr(":6: the image cell is empty"),
+                          HasSubstr(":7: invalid UTF-8")));
+  EXPECT_THAT(data_error([] { read_csv("image,caption,split\na.jpg,\"x,train\n"); }),
+              HasSubstr("captions.csv:2: a quoted cell does not end"));
+  EXPECT_THAT(data_error([] { read_csv("image,caption,split\na.jpg,\"x\"y,train\n"); }),
+              HasSubstr("text follows a quoted cell"));
   EXPECT_THAT(data_error([] { read_csv(""); }), HasSubstr("captions.csv: is empty"));
 }
 
@@ -282,9 +306,11 @@ TEST(Corpora, EveryReaderHasDocumentedOptionsThatReadBack) {
 }
 TEST(Corpora, AMissingRootIsNamed) {
   EXPECT_THROW(corpus_reader("{type: jsonl}"), UsageError);
-  EXPECT_THAT(data_error([] { read_corpus("{type: jsonl, root: /nowhere/at/all}"); }), HasSubstr("'/nowhere/at/all' is not a folder"));
+  EXPECT_THAT(data_error([] { read_corpus("{type: jsonl, root: /nowhere/at/all}"); }),
+              HasSubstr("'/nowhere/at/all' is not a folder"));
   const TempDir folder;
-  EXPECT_THAT(data_error([&] { read_corpus("{type: jsonl, root: " + folder.path().string() + "}"); }), HasSubstr("set.jsonl"));
+  EXPECT_THAT(data_error([&] { read_corpus("{type: jsonl, root: " + folder.path().string() + "}"); }),
+              HasSubstr("set.jsonl"));
 }
 TEST(Corpora, NeededFilesAreBelowTheRoot) {
   EXPECT_THAT(corpus_reader("{type: flickr_token, root: /r, val_list: ''}")->needed_files(),
@@ -296,8 +322,8 @@ TEST(Corpora, NeededFilesAreBelowTheRoot) {
 Corpus small_corpus() {
   Corpus corpus;
   corpus.name = "small";
-  corpus.images = {{"10.jpg", "10", Split::train, 5}, {"9.jpg", "9", Split::train, 8},   {"x.jpg", "x", Split::train, 5},
-                   {"t.jpg", "1", Split::test, 2},    {"r.jpg", "3", Split::rest, 9}, {"v.jpg", "2", Split::val, 8}};
+  corpus.images = {{"10.jpg", "10", Split::train, 5}, {"9.jpg", "9", Split::train, 8}, {"x.jpg", "x", Split::train, 5},
+                   {"t.jpg", "1", Split::test, 2},    {"r.jpg", "3", Split::rest, 9},  {"v.jpg", "2", Split::val, 8}};
   for (int64_t row = 5; row >= 0; --row)
     for (const char* text : {"b", "a"}) corpus.captions.push_back({text, {text}, row});
   return corpus;
@@ -372,47 +398,62 @@ TEST(BadAnnotation, D3_DepthOfAMillion) {
   EXPECT_THAT(data_error([] { KarpathySet(std::string(1000000, '[')).read(); }), HasSubstr("nested deeper than 64"));
 }
 TEST(BadAnnotation, D4_DuplicateKey) {
-  EXPECT_THAT(karpathy_error(R"("imgid": 2, "split")", R"("imgid": 2, "imgid": 3, "split")"), HasSubstr("duplicate key 'imgid'"));
-  EXPECT_THAT(data_error([] { JsonlSet(R"({"image": "a", "image": "b"})").read(); }), AllOf(HasSubstr("duplicate key 'image'"), HasSubstr("set.jsonl:1")));
+  EXPECT_THAT(karpathy_error(R"("imgid": 2, "split")", R"("imgid": 2, "imgid": 3, "split")"),
+              HasSubstr("duplicate key 'imgid'"));
+  EXPECT_THAT(data_error([] { JsonlSet(R"({"image": "a", "image": "b"})").read(); }),
+              AllOf(HasSubstr("duplicate key 'image'"), HasSubstr("set.jsonl:1")));
 }
 TEST(BadAnnotation, D5_IdsThatAreNoIntegers) {
   for (const char* id : {"3.0", "\"3\"", "true", "-1", "18446744073709551616", "9223372036854775808", "null"})
     EXPECT_THAT(karpathy_error(R"("imgid": 10, "split")", std::string("\"imgid\": ") + id + ", \"split\""),
                 AllOf(HasSubstr("record 0"), HasSubstr("'imgid'"), HasSubstr("integer id")))
         << id;
-  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, "\"id\": 12", "\"id\": 1.5")); }), AllOf(HasSubstr("record 1"), HasSubstr("got 1.5")));
+  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, "\"id\": 12", "\"id\": 1.5")); }),
+              AllOf(HasSubstr("record 1"), HasSubstr("got 1.5")));
 }
 TEST(BadAnnotation, D6_MissingFieldsAndWrongTypes) {
-  EXPECT_THAT(karpathy_error(R"("filename": "a.jpg", )", ""), HasSubstr("record 1 (id 2): field 'filename' is missing"));
-  EXPECT_THAT(karpathy_error(R"("raw": "Two cats")", R"("raw": null)"), HasSubstr("record 1 (id 2): field 'raw' must be text; got null"));
-  EXPECT_THAT(karpathy_error(R"(["two", "cats"])", "\"two cats\""), HasSubstr("'tokens' must be a list; got 'two cats'"));
+  EXPECT_THAT(karpathy_error(R"("filename": "a.jpg", )", ""),
+              HasSubstr("record 1 (id 2): field 'filename' is missing"));
+  EXPECT_THAT(karpathy_error(R"("raw": "Two cats")", R"("raw": null)"),
+              HasSubstr("record 1 (id 2): field 'raw' must be text; got null"));
+  EXPECT_THAT(karpathy_error(R"(["two", "cats"])", "\"two cats\""),
+              HasSubstr("'tokens' must be a list; got 'two cats'"));
   EXPECT_THAT(karpathy_error(R"(["two", "cats"])", "[1]"), HasSubstr("'tokens.0' must be text; got 1"));
-  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"(["a woman"])", "\"a woman\"")); }), HasSubstr("record 1 (id 12): field 'captions' must be a list"));
-  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"([["woman"]])", "[]"), ", tokens: annotated"); }), HasSubstr("1 captions, but 0 lists"));
+  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"(["a woman"])", "\"a woman\"")); }),
+              HasSubstr("record 1 (id 12): field 'captions' must be a list"));
+  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"([["woman"]])", "[]"), ", tokens: annotated"); }),
+              HasSubstr("1 captions, but 0 lists"));
   EXPECT_THAT(data_error([] { read_reid("[7]"); }), HasSubstr("record 0: expected an object; got 7"));
   EXPECT_THAT(data_error([] { JsonlSet("[]").read(); }), HasSubstr("expected one object a line"));
 }
 TEST(BadAnnotation, D7_EmptyCaptionsFailOrAreDropped) {
-  const JsonlSet set(image_line("a", "train", "x") + image_line("b", "train", "") + image_line("c", "test", " \\t") + image_line("d", "val", "?!.") +
-                     R"({"image": "e", "split": "train", "captions": []})");
-  EXPECT_THAT(data_error([&] { set.read(); }), AllOf(HasSubstr("3 captions hold no word; images: b, c, d"), HasSubstr("1 images have no caption: e"),
-                                                     HasSubstr("data.empty_captions=drop")));
+  const JsonlSet set(image_line("b", "train", "") + image_line("a", "train", "x") + image_line("c", "test", " \\t") +
+                     image_line("d", "val", "?!.") + R"({"image": "e", "split": "train", "captions": []})");
+  EXPECT_THAT(data_error([&] { set.read(); }),
+              AllOf(HasSubstr("3 captions hold no word; images: b, c, d"), HasSubstr("1 images have no caption: e"),
+                    HasSubstr("data.empty_captions=drop")));
   const Corpus corpus = set.read(", empty_captions: drop");
-  EXPECT_EQ(corpus.images.size(), 1u);
+  ASSERT_EQ(corpus.images.size(), 1u);
+  EXPECT_EQ(corpus.images[0].id, "a");
   EXPECT_EQ(corpus.captions[0].image_row, 0);
   EXPECT_THAT(corpus.notes, ElementsAre("3 captions without words and 4 images without captions were dropped"));
 }
 TEST(BadAnnotation, D8_LongCaptionsAndManyCaptions) {
-  EXPECT_THAT(data_error([] { JsonlSet(image_line("a", "train", std::string(1 << 20, 'x'))).read(); }), HasSubstr("caption longer than 65536 bytes (1048576)"));
+  EXPECT_THAT(data_error([] { JsonlSet(image_line("a", "train", std::string(1 << 20, 'x'))).read(); }),
+              HasSubstr("caption longer than 65536 bytes (1048576)"));
   std::string list = "\"w\"";
   for (int i = 1; i < 10000; ++i) list += ",\"w\"";
   EXPECT_EQ(JsonlSet(R"({"image": "a", "split": "train", "captions": [)" + list + "]}").read().captions.size(), 10000u);
 }
 TEST(BadAnnotation, D9_InvalidUtf8AndNul) {
   for (const char* bytes : {"\xff", "\xc0\xaf", "\xed\xa0\x80"})
-    EXPECT_THAT(data_error([&] { JsonlSet(image_line("a", "train", std::string("ok ") + bytes)).read(); }), AllOf(HasSubstr("set.jsonl:1"), HasSubstr("UTF-8")));
-  EXPECT_THAT(data_error([] { JsonlSet(image_line("a", "train", "nul \\u0000 here")).read(); }), HasSubstr("(id a): a NUL byte at byte 4 of the caption"));
+    EXPECT_THAT(data_error([&] { JsonlSet(image_line("a", "train", std::string("ok ") + bytes)).read(); }),
+                AllOf(HasSubstr("set.jsonl:1"), HasSubstr("UTF-8")));
+  EXPECT_THAT(data_error([] { JsonlSet(image_line("a", "train", "nul \\u0000 here")).read(); }),
+              AllOf(HasSubstr("set.jsonl:1"), HasSubstr("NUL")));
   Corpus corpus = small_corpus();
+  corpus.captions[0].text = std::string("nul ") + '\0';
+  EXPECT_THAT(data_error([&] { finish_corpus(corpus); }), HasSubstr("a NUL byte at byte 4 of the caption"));
   corpus.captions[0].text = "ab\xff";
   EXPECT_THAT(data_error([&] { finish_corpus(corpus); }), HasSubstr("invalid UTF-8 at byte 2"));
 }
@@ -424,7 +465,8 @@ TEST(BadAnnotation, D11_DuplicatesAndSplitLeaks) {
 }
 TEST(BadAnnotation, D12_OneFileUnderTwoIdsIsNoted) {
   const Corpus corpus = JsonlSet(R"({"id": "1", "image": "a.jpg", "split": "train", "captions": ["x"]}
-{"id": "2", "image": "a.jpg", "split": "test", "captions": ["y"]})").read();
+{"id": "2", "image": "a.jpg", "split": "test", "captions": ["y"]})")
+                            .read();
   EXPECT_THAT(corpus.notes, ElementsAre("1 files belong to two ids: a.jpg (1 and 2, in two splits)"));
 }
 TEST(BadAnnotation, D13_MissingImagesAreCountedAndTheFirstTenListed) {
@@ -433,16 +475,19 @@ TEST(BadAnnotation, D13_MissingImagesAreCountedAndTheFirstTenListed) {
   const JsonlSet set(lines);
   set.folder.write("images/i3.jpg", "x");
   const std::string some = data_error([&] { check_images_exist(set.read()); });
-  EXPECT_THAT(some, AllOf(HasSubstr("29 of 30 images are missing"), HasSubstr("set.jsonl:1 (id i0.jpg): image 'i0.jpg'"), Not(HasSubstr("i9.jpg"))));
+  EXPECT_THAT(some, AllOf(HasSubstr("29 of 30 images are missing"),
+                          HasSubstr("set.jsonl:1 (id i0.jpg): image 'i0.jpg'"), Not(HasSubstr("i9.jpg"))));
   EXPECT_EQ(std::count(some.begin(), some.end(), '\n') >= 11, true);
   std::filesystem::remove_all(set.folder / "images");
-  EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }), AllOf(HasSubstr("30 of 30"), HasSubstr("is data.root right")));
+  EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }),
+              AllOf(HasSubstr("30 of 30"), HasSubstr("is data.root right")));
 }
 TEST(BadAnnotation, D14_TheExistingNameIsTheHint) {
   const JsonlSet set(image_line("a.jpg", "train", "x") + image_line("d\\\\b.jpg", "train", "y"));
   set.folder.write("images/A.JPG", "x");
   set.folder.write("images/d/b.jpg", "x");
-  EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }), AllOf(HasSubstr("A.JPG"), HasSubstr("the file is 'd/b.jpg'")));
+  EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }),
+              AllOf(HasSubstr("did you mean: A.JPG"), HasSubstr("did you mean: d/b.jpg")));
 }
 TEST(BadAnnotation, D15_PathsThatLeaveTheRoot) {
   const TempDir outside;
@@ -451,7 +496,9 @@ TEST(BadAnnotation, D15_PathsThatLeaveTheRoot) {
     const JsonlSet set(image_line(path, "train", "x"));
     set.folder.write("images/ok.jpg", "x");
     std::filesystem::create_symlink(outside / "secret.jpg", set.folder / "images/link.jpg");
-    EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }), AllOf(HasSubstr("error[SEC]"), HasSubstr("outside the data root"))) << path;
+    EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }),
+                AllOf(HasSubstr("error[SEC]"), HasSubstr("outside the data root")))
+        << path;
   }
   const JsonlSet fifo(image_line("pipe", "train", "x"));
   fifo.folder.write("images/ok.jpg", "x");
@@ -459,12 +506,15 @@ TEST(BadAnnotation, D15_PathsThatLeaveTheRoot) {
   EXPECT_THAT(data_error([&] { check_images_exist(fifo.read()); }), HasSubstr("not a regular file"));
 }
 TEST(BadAnnotation, D16_UnknownSplit) {
-  EXPECT_THAT(karpathy_error("\"split\": \"train\"", "\"split\": \"trian\""), AllOf(HasSubstr("record 1 (id 2): unknown split 'trian'"), HasSubstr("did you mean: train")));
-  EXPECT_THAT(karpathy_error("\"split\": \"train\"", "\"split\": \"gallery\""), HasSubstr("known: train, val, test, restval"));
+  EXPECT_THAT(karpathy_error("\"split\": \"train\"", "\"split\": \"trian\""),
+              AllOf(HasSubstr("record 1 (id 2): unknown split 'trian'"), HasSubstr("did you mean: train")));
+  EXPECT_THAT(karpathy_error("\"split\": \"train\"", "\"split\": \"gallery\""),
+              HasSubstr("known: train, val, test, restval"));
 }
 TEST(BadAnnotation, D19_ShuffledRecordsGiveTheSameCorpus) {
   std::vector<std::string> lines;
-  for (int i = 0; i < 40; ++i) lines.push_back(image_line("i" + std::to_string(i), i % 4 ? "train" : "test", "word " + std::to_string(i), i % 7));
+  for (int i = 0; i < 40; ++i)
+    lines.push_back(image_line("i" + std::to_string(i), i % 4 ? "train" : "test", "word " + std::to_string(i), i % 7));
   const auto read = [&] {
     std::string text;
     for (const std::string& line : lines) text += line;
@@ -480,14 +530,17 @@ TEST(BadAnnotation, D19_ShuffledRecordsGiveTheSameCorpus) {
 }
 TEST(BadAnnotation, D20_AHundredThousandRecords) {
   std::string lines;
-  for (int i = 0; i < 100000; ++i) lines += image_line(std::to_string(i) + ".jpg", "train", "a caption with number " + std::to_string(i));
+  for (int i = 0; i < 100000; ++i)
+    lines += image_line(std::to_string(i) + ".jpg", "train", "a caption with number " + std::to_string(i));
   EXPECT_EQ(JsonlSet(lines).read().images.back().id, "99999.jpg");
 }
 TEST(BadAnnotation, D21_ForeignFormatsAreRecognised) {
   using namespace std::string_literals;
-  EXPECT_THAT(data_error([] { KarpathySet("\x1f\x8b\x08 rest").read(); }), AllOf(HasSubstr("looks like gzip"), HasSubstr("gunzip")));
+  EXPECT_THAT(data_error([] { KarpathySet("\x1f\x8b\x08 rest").read(); }),
+              AllOf(HasSubstr("looks like gzip"), HasSubstr("gunzip")));
   EXPECT_THAT(data_error([] { KarpathySet("\xff\xfe{\0"s).read(); }), HasSubstr("looks like UTF-16"));
-  EXPECT_THAT(data_error([] { KarpathySet("image,caption\n").read(); }), HasSubstr("looks like text or CSV: 'image,caption"));
+  EXPECT_THAT(data_error([] { KarpathySet("image,caption\n").read(); }),
+              HasSubstr("looks like text or CSV: 'image,caption"));
   EXPECT_EQ(KarpathySet("\xef\xbb\xbf"s + kKarpathy).read().images.size(), 3u);
 }
 

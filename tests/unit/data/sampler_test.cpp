@@ -20,9 +20,11 @@ Corpus corpus_of(const std::vector<int64_t>& captions, int64_t images_per_label 
   corpus.has_identities = images_per_label > 0;
   for (size_t i = 0; i < captions.size(); ++i) {
     const std::string name = std::to_string(100000 + i);
-    corpus.images.push_back({name, name, Split::train, images_per_label > 0 ? static_cast<int64_t>(i) / images_per_label : 0});
+    corpus.images.push_back(
+        {name, name, Split::train, images_per_label > 0 ? static_cast<int64_t>(i) / images_per_label : 0});
     for (int64_t k = 0; k < captions[i]; ++k)
-      corpus.captions.push_back({"x", std::vector<std::string>(1 + (i * 7 + k * 3) % 11, "x"), static_cast<int64_t>(i)});
+      corpus.captions.push_back(
+          {"x", std::vector<std::string>(1 + (i * 7 + k * 3) % 11, "x"), static_cast<int64_t>(i)});
   }
   finish_corpus(corpus);
   return corpus;
@@ -76,7 +78,8 @@ void expect_pairs_belong_together(const Corpus& corpus, const std::vector<PairBa
 
 TEST(Samplers, AreFunctionsOfSeedAndEpoch) {
   const Corpus corpus = corpus_of(std::vector<int64_t>(40, 3), 4);
-  for (const char* yaml : {"{type: shuffled_pairs}", "{type: shuffled_pairs, bucket_batches: 3}", "{type: unique_images, passes: 2}", "{type: identities}"}) {
+  for (const char* yaml : {"{type: shuffled_pairs}", "{type: shuffled_pairs, bucket_batches: 3}",
+                           "{type: unique_images, passes: 2}", "{type: identities}"}) {
     const auto one = make(corpus, 8, yaml), same = make(corpus, 8, yaml), other = make(corpus, 8, yaml, 2);
     same->epoch(9);
     EXPECT_EQ(one->epoch(3), same->epoch(3)) << yaml;
@@ -94,10 +97,10 @@ TEST(Samplers, GoldenFirstRows) {
     for (size_t i = 0; i < 8; ++i) rows.push_back(pairs[i].caption_row);
     return rows;
   };
-  EXPECT_THAT(first("{type: shuffled_pairs}"), ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
-  EXPECT_THAT(first("{type: shuffled_pairs, bucket_batches: 5}"), ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
-  EXPECT_THAT(first("{type: unique_images}"), ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
-  EXPECT_THAT(first("{type: identities}"), ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(first("{type: shuffled_pairs}"), ElementsAre(53, 40, 19, 0, 31, 38, 35, 59));
+  EXPECT_THAT(first("{type: shuffled_pairs, bucket_batches: 5}"), ElementsAre(11, 44, 54, 7, 0, 19, 57, 38));
+  EXPECT_THAT(first("{type: unique_images}"), ElementsAre(35, 9, 54, 28, 19, 22, 47, 6));
+  EXPECT_THAT(first("{type: identities}"), ElementsAre(51, 48, 41, 37, 19, 22, 54, 59));
 }
 TEST(Samplers, EveryEntryIsDocumented) {
   EXPECT_THAT(samplers().names(), ElementsAre("identities", "shuffled_pairs", "unique_images"));
@@ -106,7 +109,8 @@ TEST(Samplers, EveryEntryIsDocumented) {
 
 TEST(ShuffledPairs, AnEpochIsAPermutationOfAllPairs) {
   const Corpus corpus = corpus_of(std::vector<int64_t>(21, 3));
-  for (const char* yaml : {"{type: shuffled_pairs, drop_last: false}", "{type: shuffled_pairs, drop_last: false, bucket_batches: 2}"}) {
+  for (const char* yaml :
+       {"{type: shuffled_pairs, drop_last: false}", "{type: shuffled_pairs, drop_last: false, bucket_batches: 2}"}) {
     const auto sampler = make(corpus, 8, yaml);
     EXPECT_EQ(sampler->batches_per_epoch(), 8);
     for (int64_t epoch = 0; epoch < 3; ++epoch) EXPECT_EQ(sorted_captions(sampler->epoch(epoch)), range(63)) << yaml;
@@ -143,7 +147,8 @@ TEST(ShuffledPairs, D18_BatchesThatCannotBeMade) {
   const Corpus corpus = corpus_of({3, 3, 3});
   EXPECT_THAT(error_of(2, [&] { make(corpus, 10, "{type: shuffled_pairs}"); }),
               ::testing::AllOf(HasSubstr("train.batch_size: = 10"), HasSubstr("only 9 pairs"), HasSubstr("drop_last")));
-  EXPECT_THAT(error_of(2, [&] { make(corpus, 4, "{type: shuffled_pairs, drop_last: false}"); }), HasSubstr("last batch holds one of the 9 pairs"));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 4, "{type: shuffled_pairs, drop_last: false}"); }),
+              HasSubstr("last batch holds one of the 9 pairs"));
   EXPECT_NO_THROW(make(corpus, 10, "{type: shuffled_pairs, drop_last: false}"));
   EXPECT_THAT(error_of(2, [&] { make(corpus, 0, "{type: shuffled_pairs}"); }), HasSubstr("expected at least 1"));
 }
@@ -151,7 +156,9 @@ TEST(Samplers, D16_AnEmptyTrainingSplit) {
   Corpus corpus = corpus_of({1, 1});
   for (CorpusImage& image : corpus.images) image.split = Split::test;
   for (const std::string& name : samplers().names())
-    EXPECT_THAT(error_of(3, [&] { make(corpus, 2, "{type: " + name + "}"); }), HasSubstr("training split holds no captions")) << name;
+    EXPECT_THAT(error_of(3, [&] { make(corpus, 2, "{type: " + name + "}"); }),
+                HasSubstr("training split holds no captions"))
+        << name;
 }
 
 TEST(UniqueImages, NoImageTwiceAndItsPairsAdjacent) {
@@ -195,9 +202,12 @@ TEST(UniqueImages, KeepsTheLastBatchWhenAsked) {
 }
 TEST(UniqueImages, D18_BatchesThatCannotBeMade) {
   const Corpus corpus = corpus_of({5, 5, 5, 5, 5});
-  EXPECT_THAT(error_of(2, [&] { make(corpus, 7, "{type: unique_images, captions_per_image: 2}"); }), HasSubstr("must be a multiple of captions_per_image = 2"));
-  EXPECT_THAT(error_of(2, [&] { make(corpus, 6, "{type: unique_images}"); }), HasSubstr("needs 6 different images, but the training split has 5"));
-  EXPECT_THAT(error_of(2, [&] { make(corpus, 4, "{type: unique_images, drop_last: false}"); }), HasSubstr("last batch holds one"));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 7, "{type: unique_images, captions_per_image: 2}"); }),
+              HasSubstr("must be a multiple of captions_per_image = 2"));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 6, "{type: unique_images}"); }),
+              HasSubstr("needs 6 different images, but the training split has 5"));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 4, "{type: unique_images, drop_last: false}"); }),
+              HasSubstr("last batch holds one"));
 }
 
 TEST(Identities, BatchesHoldPIdentitiesTimesKImages) {
@@ -210,7 +220,8 @@ TEST(Identities, BatchesHoldPIdentitiesTimesKImages) {
     std::map<int64_t, int64_t> visits;
     for (const PairBatch& batch : sampler->epoch(epoch)) {
       std::map<int64_t, std::set<int64_t>> images;
-      for (const Pair& pair : batch) images[corpus.images[pair.image_row].label].insert(pair.image_row), ++visits[pair.image_row];
+      for (const Pair& pair : batch)
+        images[corpus.images[pair.image_row].label].insert(pair.image_row), ++visits[pair.image_row];
       EXPECT_THAT(images, SizeIs(4));
       for (const auto& [label, rows] : images) EXPECT_THAT(rows, SizeIs(2)) << label;
     }
@@ -219,7 +230,8 @@ TEST(Identities, BatchesHoldPIdentitiesTimesKImages) {
 }
 TEST(Identities, UnevenIdentitiesFillAsManyBatchesAsPossible) {
   Corpus corpus = corpus_of(std::vector<int64_t>(24, 1), 2);
-  for (size_t i = 0; i < corpus.images.size(); ++i) corpus.images[i].label = i < 16 ? 0 : static_cast<int64_t>(i / 2) - 7;  // 16, 2, 2, 2, 2
+  for (size_t i = 0; i < corpus.images.size(); ++i)
+    corpus.images[i].label = i < 16 ? 0 : static_cast<int64_t>(i / 2) - 7;  // 16, 2, 2, 2, 2
   const auto sampler = make(corpus, 4, "{type: identities}");
   EXPECT_EQ(sampler->batches_per_epoch(), 4);  // each of the four small ones meets one group of the large one
   for (const PairBatch& batch : sampler->epoch(0)) {
@@ -232,8 +244,10 @@ TEST(Identities, D17_SingletonsFailAreDroppedOrRepeated) {
   Corpus corpus = corpus_of(std::vector<int64_t>(9, 2), 3);  // labels 0 0 0 1 1 1 2 2 2
   corpus.images[8].label = 3;
   corpus.label_names = {"a", "b", "c", "lonely"};
-  EXPECT_THAT(error_of(3, [&] { make(corpus, 4, "{type: identities}"); }),
-              ::testing::AllOf(HasSubstr("1 training identities have fewer than images_per_identity = 2 images: lonely"), HasSubstr("drop or repeat")));
+  EXPECT_THAT(
+      error_of(3, [&] { make(corpus, 4, "{type: identities}"); }),
+      ::testing::AllOf(HasSubstr("1 training identities have fewer than images_per_identity = 2 images: lonely"),
+                       HasSubstr("drop or repeat")));
   for (const PairBatch& batch : make(corpus, 4, "{type: identities, singletons: drop}")->epoch(0))
     for (const Pair& pair : batch) EXPECT_NE(pair.image_row, 8);
   const auto repeated = flat(make(corpus, 8, "{type: identities, singletons: repeat}")->epoch(0));
@@ -243,9 +257,12 @@ TEST(Identities, D17_SingletonsFailAreDroppedOrRepeated) {
   EXPECT_THAT(captions_of_lonely, SizeIs(2));  // the image twice, with different captions
 }
 TEST(Identities, D17_TooFewIdentities) {
-  const Corpus one = corpus_of(std::vector<int64_t>(6, 1), 6), three = corpus_of(std::vector<int64_t>(6, 1), 2), none = corpus_of({1, 1, 1, 1});
-  EXPECT_THAT(error_of(3, [&] { make(one, 4, "{type: identities}"); }), HasSubstr("needs at least two training identities"));
-  EXPECT_THAT(error_of(2, [&] { make(three, 8, "{type: identities}"); }), HasSubstr("needs 4 identities x 2 images, but the training split has 3"));
+  const Corpus one = corpus_of(std::vector<int64_t>(6, 1), 6), three = corpus_of(std::vector<int64_t>(6, 1), 2),
+               none = corpus_of({1, 1, 1, 1});
+  EXPECT_THAT(error_of(3, [&] { make(one, 4, "{type: identities}"); }),
+              HasSubstr("needs at least two training identities"));
+  EXPECT_THAT(error_of(2, [&] { make(three, 8, "{type: identities}"); }),
+              HasSubstr("needs 4 identities x 2 images, but the training split has 3"));
   EXPECT_THAT(error_of(2, [&] { make(three, 5, "{type: identities}"); }), HasSubstr("must be a multiple"));
   EXPECT_THAT(error_of(2, [&] { make(none, 4, "{type: identities}"); }), HasSubstr("has no identities"));
 }

@@ -15,8 +15,10 @@ Corpus words_corpus() {
   Corpus corpus;
   corpus.name = "words";
   corpus.images = {{"a", "a", Split::train, 0}, {"b", "b", Split::val, 1}, {"c", "c", Split::rest, 2}};
-  corpus.captions = {{"", {"dog", "a", "cat", "a"}, 0}, {"", {"a", "cat", "dog", "eel"}, 0},
-                     {"", {"val", "val", "val"}, 1},     {"", {"rest", "rest"}, 2}};
+  corpus.captions = {{"", {"dog", "a", "cat", "a"}, 0},
+                     {"", {"a", "cat", "dog", "eel"}, 0},
+                     {"", {"val", "val", "val"}, 1},
+                     {"", {"rest", "rest"}, 2}};
   return corpus;
 }
 
@@ -31,8 +33,11 @@ TEST(Tokenize, D10_UnicodeGolden) {
   EXPECT_THAT(tokenize("don\u2019t \u201cstop\u201d \u2014 go\u2026"), ElementsAre("don't", "stop", "go"));
   EXPECT_THAT(tokenize("a\u00a0dog \U0001F600 runs"), ElementsAre("a", "dog", "runs"));
   EXPECT_THAT(tokenize("co\u00adoper\u200date \u202eevil\u202c"), ElementsAre("cooperate", "evil"));
-  EXPECT_THAT(tokenize("\u4e8c\u53ea\u732b\u3002 \u043a\u043e\u0442"), ElementsAre("\u4e8c\u53ea\u732b", "\u043a\u043e\u0442"));
-  EXPECT_THAT(tokenize("a\xff\x80" "b\xc3"), ElementsAre("a", "b"));
+  EXPECT_THAT(tokenize("\u4e8c\u53ea\u732b\u3002 \u043a\u043e\u0442"),
+              ElementsAre("\u4e8c\u53ea\u732b", "\u043a\u043e\u0442"));
+  EXPECT_THAT(tokenize("a\xff\x80"
+                       "b\xc3"),
+              ElementsAre("a", "b"));
 }
 
 TEST(Vocabulary, CountsTrainingCaptionsOnly) {
@@ -59,14 +64,17 @@ TEST(Vocabulary, EncodesCutsAndFrames) {
   EXPECT_THAT(vocabulary.encode({"dog", "cat", "a"}, options), ElementsAre(2, 6, 5, 3));
 }
 TEST(Vocabulary, ReadsBackWhatItWrites) {
-  const Vocabulary vocabulary = Vocabulary::build(words_corpus(), 1), again = Vocabulary::from_text(vocabulary.to_text(), "v");
+  const Vocabulary vocabulary = Vocabulary::build(words_corpus(), 1),
+                   again = Vocabulary::from_text(vocabulary.to_text(), "v");
   EXPECT_EQ(again.to_text(), vocabulary.to_text());
   EXPECT_EQ(again.hash(), vocabulary.hash());
   EXPECT_EQ(again.id("eel"), 7);
   EXPECT_NE(Vocabulary::build(words_corpus(), 2).hash(), vocabulary.hash());
 }
 TEST(Vocabulary, D23_DamagedFiles) {
-  const auto error = [](const std::string& text) { return data_error([&] { Vocabulary::from_text(text, "vocabulary.txt"); }); };
+  const auto error = [](const std::string& text) {
+    return data_error([&] { Vocabulary::from_text(text, "vocabulary.txt"); });
+  };
   const std::string specials = "<pad>\n<unk>\n<start>\n<end>\n";
   EXPECT_THAT(error(specials + "a\nb\na\n"), HasSubstr("vocabulary.txt:7: duplicate word 'a', first in line 5"));
   EXPECT_THAT(error("<pad>\r\n<unk>\r\n"), AllOf(HasSubstr("vocabulary.txt:1")));

@@ -99,7 +99,9 @@ TEST(Checkpoint, NamesListWhatExists) {
 
 class Net : public torch::nn::Module {
  public:
-  explicit Net(int64_t width) : fc(register_module("fc", torch::nn::Linear(3, width))), bn(register_module("bn", torch::nn::BatchNorm1d(width))) {}
+  explicit Net(int64_t width)
+      : fc(register_module("fc", torch::nn::Linear(3, width))),
+        bn(register_module("bn", torch::nn::BatchNorm1d(width))) {}
   torch::nn::Linear fc;
   torch::nn::BatchNorm1d bn;
 };

@@ -12,7 +12,9 @@ using ::diptych::testing::TensorNear;
 
 class EmaNet : public torch::nn::Module {
  public:
-  explicit EmaNet(int64_t width) : fc(register_module("fc", torch::nn::Linear(3, width))), bn(register_module("bn", torch::nn::BatchNorm1d(width))) {}
+  explicit EmaNet(int64_t width)
+      : fc(register_module("fc", torch::nn::Linear(3, width))),
+        bn(register_module("bn", torch::nn::BatchNorm1d(width))) {}
   torch::nn::Linear fc;
   torch::nn::BatchNorm1d bn;
 };

@@ -13,7 +13,9 @@ namespace {
 namespace fs = std::filesystem;
 using ::diptych::testing::TempDir;
 
-Experiment read(const Catalog& catalog, const std::string& yaml) { return read_experiment(catalog, parse_config(yaml, "test.yaml")); }
+Experiment read(const Catalog& catalog, const std::string& yaml) {
+  return read_experiment(catalog, parse_config(yaml, "test.yaml"));
+}
 
 std::string error_of(const Catalog& catalog, const std::string& yaml) {
   try {
@@ -63,8 +65,11 @@ TEST(Experiment, TheWeightOfATermStandsBesideItsOptions) {
 
 TEST(Experiment, AllMistakesAreReportedAtOnce) {
   const Catalog catalog;
-  const std::string text = error_of(catalog, "sede: 1\nmodel: {image: {type: resnet19}}\ntrain: {batch_size: 0}\nobjective: [{type: cmpm, weight: x}]\n");
-  for (const char* word : {"sede", "resnet19", "train.batch_size", "objective.0.weight"}) EXPECT_NE(text.find(word), std::string::npos) << word << " not in\n" << text;
+  const std::string text = error_of(
+      catalog,
+      "sede: 1\nmodel: {image: {type: resnet19}}\ntrain: {batch_size: 0}\nobjective: [{type: cmpm, weight: x}]\n");
+  for (const char* word : {"sede", "resnet19", "train.batch_size", "objective.0.weight"})
+    EXPECT_NE(text.find(word), std::string::npos) << word << " not in\n" << text;
 }
 
 TEST(Experiment, NothingIsSelectedOnTheTestSplit) {
@@ -86,7 +91,8 @@ TEST(Experiment, TermWeightsMustMatchTheObjective) {
 
 TEST(Experiment, WarmUpMustFitIntoTheStage) {
   const Catalog catalog;
-  EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, warmup_epochs: 2}]}").find("warmup_epochs"), std::string::npos);
+  EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, warmup_epochs: 2}]}").find("warmup_epochs"),
+            std::string::npos);
 }
 
 TEST(Experiment, HashIgnoresWhatDoesNotDecideTheResult) {
@@ -104,7 +110,8 @@ TEST(Catalog, EveryEntryHasADocAndReadableDefaults) {
       EXPECT_GE(entry.doc.size(), 5u) << registry.kind() << " " << name;
       Lister lister;
       entry.list(entry.defaults(), lister);
-      for (const Row& row : lister.rows) EXPECT_FALSE(row.doc.empty()) << registry.kind() << " " << name << " " << row.path;
+      for (const Row& row : lister.rows)
+        EXPECT_FALSE(row.doc.empty()) << registry.kind() << " " << name << " " << row.path;
     }
   });
 }

@@ -28,10 +28,13 @@ std::vector<at::Tensor> parameters_of_test() {
   return out;
 }
 
-at::Tensor some_loss(const std::vector<at::Tensor>& p) { return (p[0] * p[0]).sum() * 0.5 + (p[1] - 2).abs().sum() + p[0].mean() * p[1].sum(); }
+at::Tensor some_loss(const std::vector<at::Tensor>& p) {
+  return (p[0] * p[0]).sum() * 0.5 + (p[1] - 2).abs().sum() + p[0].mean() * p[1].sum();
+}
 
 /// Five steps of ours and of the reference from the same start.
-void expect_same_path(Optimizer& ours, const std::vector<at::Tensor>& mine, torch::optim::Optimizer& reference, const std::vector<at::Tensor>& theirs) {
+void expect_same_path(Optimizer& ours, const std::vector<at::Tensor>& mine, torch::optim::Optimizer& reference,
+                      const std::vector<at::Tensor>& theirs) {
   for (int step = 0; step < 5; ++step) {
     ours.zero_grad(), reference.zero_grad();
     some_loss(mine).backward(), some_loss(theirs).backward();
@@ -70,7 +73,8 @@ TEST(Optimizer, SgdWithNesterovMomentumEqualsTorch) {
 TEST(Optimizer, MultipliersScaleTheStep) {
   const Catalog catalog;
   const auto ours = make(catalog, "{type: sgd, lr: 0.1, momentum: 0}");
-  at::Tensor fast = torch::zeros({2}).requires_grad_(), slow = torch::zeros({2}).requires_grad_(), still = torch::zeros({2}).requires_grad_();
+  at::Tensor fast = torch::zeros({2}).requires_grad_(), slow = torch::zeros({2}).requires_grad_(),
+             still = torch::zeros({2}).requires_grad_();
   ours->set_parameters({{"fast", fast, 1.0, 1.0}, {"slow", slow, 0.1, 1.0}, {"still", still, 0.0, 1.0}});
   (fast.sum() + slow.sum() + still.sum()).backward();
   ours->step(0.1);

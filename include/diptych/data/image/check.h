@@ -7,8 +7,8 @@
 #include "diptych/core/io/json.h"
 #include "diptych/data/corpus.h"
 
-// What `data check` and `data stats` print. Both look at a corpus that a reader accepted; faults of the annotation itself
-// (duplicate ids, split leaks, empty captions, invalid UTF-8) are errors of the reader.
+// What `data check` and `data stats` print. Both look at a corpus that a reader accepted; faults of the annotation
+// itself (duplicate ids, split leaks, empty captions, invalid UTF-8) are errors of the reader.
 
 namespace diptych {
 
@@ -16,8 +16,9 @@ struct CheckOptions {
   int64_t decode = 100;  // images decoded, spread evenly over the corpus; -1 = all
 };
 
-/// One kind of finding. Kinds that are errors: missing_image, outside_root, unreadable_image. Warnings: wrong_extension,
-/// exif_orientation, equal_content, unused_file, identity_gap, single_image_identity, note (what the reader noticed).
+/// One kind of finding. Kinds that are errors: missing_image, outside_root, unreadable_image. Warnings:
+/// wrong_extension, exif_orientation, equal_content, unused_file, identity_gap, single_image_identity, note (what the
+/// reader noticed).
 struct Finding {
   std::string kind;
   bool is_error;

@@ -17,7 +17,9 @@
 namespace diptych {
 
 enum class BadSample { fail, skip };
-constexpr auto enum_names(BadSample) { return std::array{std::pair{BadSample::fail, "fail"}, std::pair{BadSample::skip, "skip"}}; }
+constexpr auto enum_names(BadSample) {
+  return std::array{std::pair{BadSample::fail, "fail"}, std::pair{BadSample::skip, "skip"}};
+}
 
 struct LoaderOptions {
   int64_t workers = 2;
@@ -26,11 +28,15 @@ struct LoaderOptions {
   BadSample on_bad_sample = BadSample::fail;
   double max_bad_fraction = 0.0;
   static void visit(auto& self, auto& field) {
-    field("workers", self.workers, "decoding threads; 0 decodes on the training thread", Field{.lo = 0, .hi = 256, .resume = Resume::free});
+    field("workers", self.workers, "decoding threads; 0 decodes on the training thread",
+          Field{.lo = 0, .hi = 256, .resume = Resume::free});
     field("prefetch", self.prefetch, "batches made ahead", Field{.lo = 1, .hi = 64, .resume = Resume::free});
-    field("cache_mb", self.cache_mb, "memory for decoded images, in MB; 0 = decode every time", Field{.lo = 0, .hi = 1e6, .resume = Resume::free});
-    field("on_bad_sample", self.on_bad_sample, "an unreadable image stops the run, or is skipped up to max_bad_fraction");
-    field("max_bad_fraction", self.max_bad_fraction, "skip: largest tolerated share of bad images", Field{.lo = 0, .hi = 1});
+    field("cache_mb", self.cache_mb, "memory for decoded images, in MB; 0 = decode every time",
+          Field{.lo = 0, .hi = 1e6, .resume = Resume::free});
+    field("on_bad_sample", self.on_bad_sample,
+          "an unreadable image stops the run, or is skipped up to max_bad_fraction");
+    field("max_bad_fraction", self.max_bad_fraction, "skip: largest tolerated share of bad images",
+          Field{.lo = 0, .hi = 1});
   }
 };
 
@@ -66,9 +72,10 @@ struct LoaderSource {
   bool pinned = false;                          // page-locked batches, for copies to a CUDA device
 };
 
-/// Batches of one epoch, in order, made ahead by worker threads. Per-image randomness comes from (seed, epoch, image row):
-/// neither order nor pixels depend on the number of workers. Images shared by several pairs of a batch appear once.
-/// The first error of a worker is thrown by next() with the file and the record. The destructor joins all threads.
+/// Batches of one epoch, in order, made ahead by worker threads. Per-image randomness comes from (seed, epoch, image
+/// row): neither order nor pixels depend on the number of workers. Images shared by several pairs of a batch appear
+/// once. The first error of a worker is thrown by next() with the file and the record. The destructor joins all
+/// threads.
 class Loader {
  public:
   /// `features`: if defined, [images, F] cached features that replace decoding (frozen image encoder).

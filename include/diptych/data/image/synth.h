@@ -18,19 +18,20 @@ struct ShapesOptions {
   int64_t captions = 3;
   static void visit(auto& self, auto& field) {
     field("images", self.images, "training pictures", Field{.lo = 1, .hi = 1e6});
-    field("val_images", self.val_images, "validation pictures, all with different descriptions", Field{.lo = 1, .hi = 1e4});
-    field("test_images", self.test_images, "test pictures, all with different descriptions", Field{.lo = 1, .hi = 1e4});
+    field("val_images", self.val_images, "validation pictures, all with different descriptions",
+          Field{.lo = 1, .hi = 500});
+    field("test_images", self.test_images, "test pictures, all with different descriptions", Field{.lo = 1, .hi = 500});
     field("seed", self.seed, "of scenes, drawing and wording", Field{.lo = 0, .hi = 9e15});
     field("size", self.size, "height and width of a picture, in pixels", Field{.lo = 32, .hi = 1024});
     field("captions", self.captions, "captions of a picture, each worded in its own way", Field{.lo = 1, .hi = 6});
   }
 };
 
-/// Writes `directory`/set.jsonl (the native format, see the reader "jsonl"; meta.objects says what is drawn), images/*.jpg
-/// and synth.json (options and hashes). The same options give the same scenes and captions everywhere, and the same
-/// bytes with the same JPEG library. The folder appears whole or not at all.
-/// A folder that holds this very corpus, unchanged, is left as it is: repeating is quick.
-/// throws UsageError if the folder holds anything else, or if there are not so many different descriptions; OutputError.
+/// Writes `directory`/set.jsonl (the native format, see the reader "jsonl"; meta.objects says what is drawn),
+/// images/*.jpg and synth.json (options and hashes). The same options give the same scenes and captions everywhere, and
+/// the same bytes with the same JPEG library. The folder appears whole or not at all. A folder that holds this very
+/// corpus, unchanged, is left as it is: repeating is quick. throws UsageError if the folder holds anything else, or if
+/// there are not so many different descriptions; OutputError.
 void write_shapes_corpus(const std::filesystem::path& directory, const ShapesOptions& options);
 
 }  // namespace diptych

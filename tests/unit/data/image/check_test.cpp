@@ -86,9 +86,11 @@ TEST(CheckCorpus, D29_FindsEveryKindAtOnce) {
   EXPECT_THAT(finding(report, "unreadable_image")->examples, ElementsAre(HasSubstr("cut.jpg"), HasSubstr("page.jpg")));
   EXPECT_THAT(only_example(report, "missing_image"), AllOf(HasSubstr("error"), HasSubstr("gone.jpg")));
   EXPECT_THAT(only_example(report, "outside_root"), AllOf(HasSubstr("error"), HasSubstr("../out.jpg")));
-  EXPECT_THAT(only_example(report, "wrong_extension"), AllOf(HasSubstr("warning"), HasSubstr("really_png.jpg: content is PNG")));
+  EXPECT_THAT(only_example(report, "wrong_extension"),
+              AllOf(HasSubstr("warning"), HasSubstr("really_png.jpg: content is PNG")));
   EXPECT_THAT(only_example(report, "exif_orientation"), HasSubstr("turned.jpg: orientation 6"));
-  EXPECT_THAT(only_example(report, "equal_content"), AllOf(HasSubstr("twin.jpg: as a.jpg"), HasSubstr("in another split: train")));
+  EXPECT_THAT(only_example(report, "equal_content"),
+              AllOf(HasSubstr("twin.jpg: as a.jpg"), HasSubstr("in another split: train")));
   EXPECT_THAT(only_example(report, "unused_file"), HasSubstr("sub/unused.jpg"));
   EXPECT_EQ(only_example(report, "note"), "warning something");
   EXPECT_THAT(to_text(report), HasSubstr("error  unreadable_image: 2 images that cannot be decoded"));
@@ -107,7 +109,8 @@ TEST(CheckCorpus, DecodesOnlyTheSample) {
 }
 TEST(CheckCorpus, IdentitiesWithGapsAndSingleImages) {
   Photos photos;
-  for (int i = 0; i < 4; ++i) photos.add("p" + std::to_string(i) + ".jpg", picture(20 * i), Split::train, std::min(i, 2));
+  for (int i = 0; i < 4; ++i)
+    photos.add("p" + std::to_string(i) + ".jpg", picture(20 * i), Split::train, std::min(i, 2));
   photos.corpus.has_identities = true;
   photos.corpus.label_names = {"1", "2", "7"};
   const CheckReport report = check_corpus(photos.corpus);
@@ -120,7 +123,8 @@ TEST(CheckCorpus, TextShowsTenAndJsonAll) {
   Photos photos;
   for (int i = 0; i < 13; ++i) photos.add("p" + std::to_string(i) + ".jpg", "");
   const CheckReport report = check_corpus(photos.corpus);
-  EXPECT_THAT(to_text(report), AllOf(HasSubstr("13 images without a file"), HasSubstr("p9.jpg"), Not(HasSubstr("p10.jpg")), HasSubstr("... and 3 more")));
+  EXPECT_THAT(to_text(report), AllOf(HasSubstr("13 images without a file"), HasSubstr("p9.jpg"),
+                                     Not(HasSubstr("p10.jpg")), HasSubstr("... and 3 more")));
   EXPECT_THAT(to_json(report)["findings"][0]["examples"], SizeIs(13));
 }
 
@@ -154,7 +158,8 @@ TEST(CorpusStats, CountsByHand) {
   EXPECT_EQ(stats.sized_images, 3);
   EXPECT_EQ(stats.width.median, 30);
   EXPECT_EQ(stats.height.max, 20);
-  EXPECT_THAT(to_text(stats), AllOf(HasSubstr("train: 2 images, 3 captions"), HasSubstr("min_count 2: 2 words; 12.5 %")));
+  EXPECT_THAT(to_text(stats),
+              AllOf(HasSubstr("train: 2 images, 3 captions"), HasSubstr("min_count 2: 2 words; 12.5 %")));
   EXPECT_EQ(to_json(stats)["splits"]["test"]["captions"], 2);
 }
 
