@@ -12,12 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct SetArguments {
   std::string set, root, config, decode = "100", out, what = "shapes";
   std::optional<int64_t> images, seed;
 };
 
-ConfigNode scalar(const std::string& text) {
+ConfigNode text_node(const std::string& text) {
   ConfigNode node;
   node.kind = ConfigNode::Kind::scalar, node.text = text, node.quoted = true, node.origin.file = "command line";
   return node;
@@ -37,7 +37,7 @@ std::string reader_of(const fs::path& file) {
                                  "give a configuration instead: diptych data check --config FILE");
 }
 
-Corpus read_set(const Catalog& catalog, const Arguments& arguments, const std::vector<std::string>& overrides) {
+Corpus read_set(const Catalog& catalog, const SetArguments& arguments, const std::vector<std::string>& overrides) {
   const fs::path set = arguments.set;
   const bool is_config = set.extension() == ".yaml" || set.extension() == ".yml";
   if (const std::string config = is_config ? set.string() : arguments.config; !config.empty())
@@ -46,10 +46,10 @@ Corpus read_set(const Catalog& catalog, const Arguments& arguments, const std::v
   ConfigNode node = ConfigNode::make_map();
   const fs::path root = arguments.root.empty() ? (set.parent_path().empty() ? fs::path(".") : set.parent_path())
                                                : fs::path(arguments.root);
-  node.entries.push_back({"type", {}, scalar(reader_of(set))});
-  node.entries.push_back({"root", {}, scalar(root.string())});
+  node.entries.push_back({"type", {}, text_node(reader_of(set))});
+  node.entries.push_back({"root", {}, text_node(root.string())});
   node.entries.push_back(
-      {"annotations", {}, scalar(fs::absolute(set).lexically_relative(fs::absolute(root)).string())});
+      {"annotations", {}, text_node(fs::absolute(set).lexically_relative(fs::absolute(root)).string())});
   Choice<CorpusRegistry> choice(catalog.corpora, "jsonl");
   Complaints complaints;
   choice.read(node, "corpus", complaints);
@@ -57,14 +57,14 @@ Corpus read_set(const Catalog& catalog, const Arguments& arguments, const std::v
   return choice.make()->read();
 }
 
-void add_set(CLI::App& command, Arguments& arguments) {
+void add_set(CLI::App& command, SetArguments& arguments) {
   command.add_option("SET", arguments.set, "annotation file or configuration");
   command.add_option("-c,--config", arguments.config, "configuration whose corpus is looked at");
   command.add_option("--root", arguments.root, "folder of the images (default: where the annotation file is)");
 }
 
-Command add_check(CLI::App& parent) {
-  auto arguments = std::make_shared<Arguments>();
+Command add_data_check(CLI::App& parent) {
+  auto arguments = std::make_shared<SetArguments>();
   CLI::App* command = parent.add_subcommand(
       "check", "look for damaged, missing, duplicate and inconsistent data; exit 9 when there are errors");
   add_set(*command, *arguments);
@@ -89,8 +89,8 @@ Command add_check(CLI::App& parent) {
   return {command, run, true};
 }
 
-Command add_stats(CLI::App& parent) {
-  auto arguments = std::make_shared<Arguments>();
+Command add_data_stats(CLI::App& parent) {
+  auto arguments = std::make_shared<SetArguments>();
   CLI::App* command = parent.add_subcommand("stats", "images, captions, lengths, vocabulary of a set");
   add_set(*command, *arguments);
   const auto run = [arguments](const Globals& globals, const Catalog& catalog,
@@ -102,8 +102,8 @@ Command add_stats(CLI::App& parent) {
   return {command, run, true};
 }
 
-Command add_synth(CLI::App& parent) {
-  auto arguments = std::make_shared<Arguments>();
+Command add_data_synth(CLI::App& parent) {
+  auto arguments = std::make_shared<SetArguments>();
   CLI::App* command =
       parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
   command->add_option("WHAT", arguments->what, "shapes");
@@ -130,7 +130,7 @@ Command add_synth(CLI::App& parent) {
 std::vector<Command> add_data(CLI::App& app) {
   CLI::App* parent = app.add_subcommand("data", "check, describe and draw data sets");
   parent->require_subcommand(0, 1);
-  std::vector<Command> commands = {add_check(*parent), add_stats(*parent), add_synth(*parent)};
+  std::vector<Command> commands = {add_data_check(*parent), add_data_stats(*parent), add_data_synth(*parent)};
   for (Command& each : commands) each.app->allow_extras()->fallthrough();
   return commands;
 }

@@ -26,6 +26,7 @@ model:
 objective: [{type: cmpm}, {type: cmpc, weight: 0.5}]
 train:
   batch_size: 16
+  on_collapse: warn
   ema: {decay: 0.9}
   checkpoint: {every_steps: 3, keep: 3}
   stages:
