@@ -10,9 +10,6 @@ if(DIPTYCH_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
-if(DIPTYCH_TEST_HOOKS)
-  add_compile_definitions(DIPTYCH_TEST_HOOKS)
-endif()
 
 # One precompiled torch.h for all targets: made once, reused by every library and test that sees torch.
 file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")

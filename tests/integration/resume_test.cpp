@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <fstream>
 #include <map>
+
+#include "diptych/core/io/hash.h"
+#include "diptych/core/io/json.h"
 
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -38,6 +43,28 @@ std::function<void(pid_t)> at_line(const fs::path& run, int lines, int signal) {
     kill(pid, signal);
     sent = true;
   };
+}
+
+/// Zeroes the tensors of a checkpoint file whose names start with `prefix`, and makes its manifest agree: what a
+/// program that forgot to save them would resume from. Returns how many.
+int forget(const fs::path& checkpoint, const std::string& file, const std::string& prefix) {
+  std::string bytes = slurp(checkpoint / file);
+  uint64_t header_size = 0;
+  std::memcpy(&header_size, bytes.data(), 8);
+  int count = 0;
+  for (const auto& [name, entry] : Json::parse(bytes.substr(8, header_size)).items()) {
+    if (!name.starts_with(prefix)) continue;
+    const auto begin = 8 + header_size + entry["data_offsets"][0].get<uint64_t>(),
+               end = 8 + header_size + entry["data_offsets"][1].get<uint64_t>();
+    std::fill(bytes.begin() + static_cast<int64_t>(begin), bytes.begin() + static_cast<int64_t>(end), '\0');
+    ++count;
+  }
+  std::ofstream(checkpoint / file, std::ios::binary) << bytes;
+  Json manifest = Json::parse(slurp(checkpoint / "MANIFEST.json"));
+  for (Json& entry : manifest["files"])
+    if (entry["name"] == file) entry["sha256"] = sha256(bytes);
+  std::ofstream(checkpoint / "MANIFEST.json") << manifest.dump(1);
+  return count;
 }
 
 class Resume : public ::testing::Test {
@@ -99,6 +126,23 @@ TEST_F(Resume, AnotherSeedGivesAnotherRun) {  // the comparison above can fail
   ASSERT_EQ(train("a").exit_code, 0);
   ASSERT_EQ(train("b", {}, {"seed=4"}).exit_code, 0);
   EXPECT_NE(slurp(dir / "a" / "metrics.jsonl"), slurp(dir / "b" / "metrics.jsonl"));
+}
+
+TEST_F(Resume, AnythingForgottenInACheckpointShows) {
+  ASSERT_EQ(train("straight").exit_code, 0);
+  ASSERT_EQ(train("stopped", at_line(dir / "stopped", 6, SIGTERM)).exit_code, 143);
+  const std::string latest = slurp(dir / "stopped/checkpoints/latest");
+  for (const auto& [file, prefix] :
+       {std::pair{"optim.safetensors", "exp_avg/"}, std::pair{"optim.safetensors", "exp_avg_sq/"},
+        std::pair{"optim.safetensors", "step/"}, std::pair{"optim.safetensors", "ema/"},
+        std::pair{"model.safetensors", "objective."}, std::pair{"model.safetensors", "model.text."}}) {
+    fs::remove_all(dir / "again");
+    fs::copy(dir / "stopped", dir / "again", fs::copy_options::recursive);
+    ASSERT_GT(forget(dir / "again/checkpoints" / latest.substr(0, latest.size() - 1), file, prefix), 0) << prefix;
+    run_program({"train", "--resume", "again"}, dir.path());
+    EXPECT_NE(durable_files(dir / "straight"), durable_files(dir / "again"))
+        << prefix << " was forgotten and nothing showed";
+  }
 }
 
 TEST_F(Resume, AFinishedRunIsAlreadyComplete) {

@@ -38,9 +38,9 @@ using Scene = std::vector<Object>;
 
 /// Training scenes: singles go through all 240 combinations again and again, the others are drawn at random.
 std::vector<Scene> training_scenes(int64_t count, uint64_t seed);
-/// Scenes for evaluation: any two with equally many objects differ in two attributes (three objects: in four), and in a
-/// word, the order of the words aside.
-/// throws UsageError if `count` cannot be found.
+/// Scenes for evaluation: any two differ in their words, the order of the words aside, and in as many attributes as can
+/// be had for `count` scenes: up to two for single objects, three for pairs, five for three objects. throws UsageError
+/// if `count` cannot be found.
 std::vector<Scene> distinct_scenes(int64_t count, uint64_t seed, uint64_t split);
 
 /// `count` captions of different wording, each stating everything.

@@ -11,7 +11,7 @@ namespace {
 
 using ::diptych::testing::TensorNear;
 
-std::shared_ptr<Optimizer> make(const Catalog& catalog, const std::string& yaml) {
+std::shared_ptr<Optimizer> make_optimizer(const Catalog& catalog, const std::string& yaml) {
   const ConfigNode node = parse_config(yaml, "test");
   Choice<OptimizerRegistry> choice(catalog.optimizers, "adam");
   Complaints complaints;
@@ -45,7 +45,7 @@ void expect_same_path(Optimizer& ours, const std::vector<at::Tensor>& mine, torc
 
 TEST(Optimizer, AdamEqualsTorch) {
   const Catalog catalog;
-  const auto ours = make(catalog, "{type: adam, lr: 0.01, weight_decay: 0.1}");
+  const auto ours = make_optimizer(catalog, "{type: adam, lr: 0.01, weight_decay: 0.1}");
   const auto mine = parameters_of_test(), theirs = parameters_of_test();
   ours->set_parameters({{"a", mine[0]}, {"b", mine[1]}});
   torch::optim::Adam reference(theirs, torch::optim::AdamOptions(0.01).weight_decay(0.1));
@@ -54,7 +54,7 @@ TEST(Optimizer, AdamEqualsTorch) {
 
 TEST(Optimizer, AdamWEqualsTorch) {
   const Catalog catalog;
-  const auto ours = make(catalog, "{type: adamw, lr: 0.01, weight_decay: 0.1}");
+  const auto ours = make_optimizer(catalog, "{type: adamw, lr: 0.01, weight_decay: 0.1}");
   const auto mine = parameters_of_test(), theirs = parameters_of_test();
   ours->set_parameters({{"a", mine[0]}, {"b", mine[1]}});
   torch::optim::AdamW reference(theirs, torch::optim::AdamWOptions(0.01).weight_decay(0.1));
@@ -63,7 +63,7 @@ TEST(Optimizer, AdamWEqualsTorch) {
 
 TEST(Optimizer, SgdWithNesterovMomentumEqualsTorch) {
   const Catalog catalog;
-  const auto ours = make(catalog, "{type: sgd, lr: 0.01, momentum: 0.9, nesterov: true, weight_decay: 0.01}");
+  const auto ours = make_optimizer(catalog, "{type: sgd, lr: 0.01, momentum: 0.9, nesterov: true, weight_decay: 0.01}");
   const auto mine = parameters_of_test(), theirs = parameters_of_test();
   ours->set_parameters({{"a", mine[0]}, {"b", mine[1]}});
   torch::optim::SGD reference(theirs, torch::optim::SGDOptions(0.01).momentum(0.9).nesterov(true).weight_decay(0.01));
@@ -72,7 +72,7 @@ TEST(Optimizer, SgdWithNesterovMomentumEqualsTorch) {
 
 TEST(Optimizer, MultipliersScaleTheStep) {
   const Catalog catalog;
-  const auto ours = make(catalog, "{type: sgd, lr: 0.1, momentum: 0}");
+  const auto ours = make_optimizer(catalog, "{type: sgd, lr: 0.1, momentum: 0}");
   at::Tensor fast = torch::zeros({2}).requires_grad_(), slow = torch::zeros({2}).requires_grad_(),
              still = torch::zeros({2}).requires_grad_();
   ours->set_parameters({{"fast", fast, 1.0, 1.0}, {"slow", slow, 0.1, 1.0}, {"still", still, 0.0, 1.0}});
@@ -85,7 +85,7 @@ TEST(Optimizer, MultipliersScaleTheStep) {
 
 TEST(Optimizer, ParametersWithoutGradientStay) {
   const Catalog catalog;
-  const auto ours = make(catalog, "{type: adamw, weight_decay: 0.5}");
+  const auto ours = make_optimizer(catalog, "{type: adamw, weight_decay: 0.5}");
   at::Tensor used = torch::ones({2}).requires_grad_(), unused = torch::ones({2}).requires_grad_();
   ours->set_parameters({{"used", used}, {"unused", unused}});
   used.sum().backward();
@@ -96,7 +96,8 @@ TEST(Optimizer, ParametersWithoutGradientStay) {
 TEST(Optimizer, SavedStateContinuesExactly) {
   const Catalog catalog;
   for (const char* yaml : {"{type: adam}", "{type: adamw}", "{type: sgd, momentum: 0.9}"}) {
-    const auto straight = make(catalog, yaml), first = make(catalog, yaml), second = make(catalog, yaml);
+    const auto straight = make_optimizer(catalog, yaml), first = make_optimizer(catalog, yaml),
+               second = make_optimizer(catalog, yaml);
     const auto a = parameters_of_test(), b = parameters_of_test();
     const auto step = [](Optimizer& optimizer, const std::vector<at::Tensor>& p) {
       optimizer.zero_grad();
@@ -116,20 +117,20 @@ TEST(Optimizer, SavedStateContinuesExactly) {
 
 TEST(Optimizer, ForeignStateIsRefusedAndNothingChanges) {
   const Catalog catalog;
-  const auto adam = make(catalog, "{type: adam}"), sgd = make(catalog, "{type: sgd}");
+  const auto adam = make_optimizer(catalog, "{type: adam}"), sgd = make_optimizer(catalog, "{type: sgd}");
   at::Tensor p = torch::ones({3}).requires_grad_(), q = torch::ones({4}).requires_grad_();
   adam->set_parameters({{"p", p}});
   sgd->set_parameters({{"p", p}});
   EXPECT_THROW(adam->restore(sgd->state()), CheckpointError);
   EXPECT_THROW(sgd->restore(adam->state()), CheckpointError);
-  const auto other = make(catalog, "{type: adam}");
+  const auto other = make_optimizer(catalog, "{type: adam}");
   other->set_parameters({{"p", q}});
   EXPECT_THROW(adam->restore(other->state()), CheckpointError);
 }
 
 TEST(Optimizer, NesterovWithoutMomentumIsRefused) {
   const Catalog catalog;
-  EXPECT_THROW(make(catalog, "{type: sgd, momentum: 0, nesterov: true}"), UsageError);
+  EXPECT_THROW(make_optimizer(catalog, "{type: sgd, momentum: 0, nesterov: true}"), UsageError);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace diptych {
 /// shape and place of each. A caption describes its image and no other image of val or of test, so that a model which
 /// sees and reads reaches R@1 = 100 %. The pictures must not be mirrored: left and right are words of the captions.
 struct ShapesOptions {
-  int64_t images = 2400;
+  int64_t images = 3000;
   int64_t val_images = 200;
   int64_t test_images = 200;
   int64_t seed = 1;

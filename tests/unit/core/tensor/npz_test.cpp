@@ -20,6 +20,17 @@ T at(const std::string& bytes, size_t offset) {
   return value;
 }
 
+/// CRC-32 bit by bit, as ISO 3309 defines it.
+uint32_t crc_of(const std::string& bytes) {
+  uint32_t crc = 0xffffffff;
+  for (const char c : bytes)
+    for (int bit = 0; bit < 8; ++bit) {
+      const uint32_t carry = (crc ^ static_cast<uint32_t>(c >> bit)) & 1;
+      crc = (crc >> 1) ^ (carry ? 0xedb88320 : 0);
+    }
+  return ~crc;
+}
+
 TEST(NpzWriter, WritesTheBytesOfTheFormats) {
   NpzWriter writer;
   writer.add("n", std::vector<int32_t>{1, -1});
@@ -32,6 +43,8 @@ TEST(NpzWriter, WritesTheBytesOfTheFormats) {
   EXPECT_EQ(zip.substr(30, at<uint16_t>(zip, 26)), "n.npy");
   const std::string npy = zip.substr(35, size);
   EXPECT_EQ(npy.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  EXPECT_EQ(crc_of("123456789"), 0xcbf43926u);  // the published check value
+  EXPECT_EQ(crc, crc_of(npy));
   const size_t data_at = 10 + at<uint16_t>(npy, 8);
   EXPECT_EQ(data_at % 64, 0u);
   EXPECT_EQ(npy[data_at - 1], '\n');

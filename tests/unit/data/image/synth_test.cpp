@@ -119,7 +119,7 @@ TEST(ShapesScenes, EvaluationDescriptionsAreUnique) {
 TEST(ShapesScenes, TooManyDescriptionsAreRefused) { EXPECT_THROW(distinct_scenes(9000, 1, 1), UsageError); }
 TEST(ShapesScenes, TrainingCoversEverySingleObject) {
   std::set<std::vector<int>> singles;
-  for (const Scene& scene : training_scenes(2400, 1))
+  for (const Scene& scene : training_scenes(ShapesOptions{}.images, 1))
     if (scene.size() == 1)
       singles.insert({static_cast<int>(scene[0].shape), static_cast<int>(scene[0].colour), scene[0].is_large,
                       static_cast<int>(scene[0].place)});
