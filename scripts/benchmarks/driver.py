@@ -227,6 +227,19 @@ def output_of(command):
         return "unknown"
 
 
+def build_servers(settings):
+    commands = [
+        ["cmake", "--preset", "release", "-DDIPTYCH_BUILD_BENCHMARKS=ON"],
+        ["cmake", "--build", "--preset", "release", "--target", "diptych_benchmarks"],
+    ]
+    for command in [] if settings.no_build else commands:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"{done.stdout}benchmark: {' '.join(command)} failed")
+    if not (settings.build / "benchmarks/diptych_benchmark_server").exists():
+        raise SystemExit("benchmark: the servers are not built: run scripts/benchmark without --no-build")
+
+
 def cpu_name():
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -287,7 +300,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="rounds per row, at least 5 for a report (default 5)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="compute threads of every contestant")
     parser.add_argument("--out", type=Path, default=ROOT / "build/benchmark", help="folder of benchmark.json and .md")
-    parser.add_argument("--build", type=Path, default=ROOT / "build/release", help="build tree of the servers")
+    parser.add_argument("--no-build", action="store_true", help="take the servers as they are")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="interpreter of the Python peers")
     settings = parser.parse_args()
     known = {row.name.lower(): row for row in table()}
@@ -296,6 +309,7 @@ def arguments():
         parser.error(f"no row {', '.join(unknown)}; known: {', '.join(row.name for row in known.values())}")
     if settings.rounds < 1 or settings.threads < 1:
         parser.error("--rounds and --threads must be at least 1")
+    settings.build = ROOT / "build/release"
     settings.clock = "cpu" if settings.threads == 1 else "wall"  # wall time of one thread doubles on a shared machine
     settings.chosen = [known[name.lower()] for name in settings.rows] or list(known.values())
     return settings
@@ -303,6 +317,7 @@ def arguments():
 
 def main():
     settings = arguments()
+    build_servers(settings)
     report = {
         "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "commit": output_of(["git", "describe", "--always", "--dirty"]),

@@ -356,6 +356,7 @@ Checkpoint Trainer::State::checkpoint() const {
 }
 
 void Trainer::State::save(RunDirectory& run) {
+  metrics->sync();  // the checkpoint counts its bytes
   save_checkpoint(run.checkpoints(), checkpoint());
   if (at.best_step == at.step || (metric.empty() && at.best_step < 0))
     point_to(run.checkpoints(), "best", checkpoint_name(at.step));
