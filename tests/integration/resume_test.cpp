@@ -52,7 +52,8 @@ int forget(const fs::path& checkpoint, const std::string& file, const std::strin
   uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
   int count = 0;
-  for (const auto& [name, entry] : Json::parse(bytes.substr(8, header_size)).items()) {
+  const Json header = Json::parse(bytes.substr(8, header_size));
+  for (const auto& [name, entry] : header.items()) {
     if (!name.starts_with(prefix)) continue;
     const auto begin = 8 + header_size + entry["data_offsets"][0].get<uint64_t>(),
                end = 8 + header_size + entry["data_offsets"][1].get<uint64_t>();
