@@ -3,7 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(_libraries diptych_log diptych_core diptych_core_io diptych_tensor diptych_data diptych_image diptych_model
-    diptych_loss diptych_eval diptych_train)
+    diptych_loss diptych_eval diptych_train diptych_report)
 install(TARGETS ${_libraries} EXPORT diptychTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS diptych RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/diptych DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
