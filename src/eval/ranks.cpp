@@ -301,7 +301,9 @@ class Counting {
 
 /// Ranks of one counted pair from its tally and the query's relevant pairs.
 struct PairRank {
-  int32_t pessimistic, stable;
+  int32_t pessimistic, stable, tied;  // tied: non-relevant items of the same score
+  int64_t item;
+  float score;
 };
 PairRank rank_of(const Tally& tally, float score, int64_t item, const Pairs& pairs, int64_t query) {
   int32_t relevant = 0, relevant_before = 0;  // of the same score; the item itself counts as relevant
@@ -310,7 +312,8 @@ PairRank rank_of(const Tally& tally, float score, int64_t item, const Pairs& pai
     ++relevant;
     relevant_before += pairs.item.items[pair] < item;
   }
-  return {1 + tally.at_least - relevant + relevant_before, 1 + tally.above + tally.tied_before};
+  return {1 + tally.at_least - relevant + relevant_before, 1 + tally.above + tally.tied_before,
+          tally.at_least - tally.above - relevant, item, score};
 }
 
 /// counted: all pairs, or the best pair of each query.
@@ -318,22 +321,27 @@ QueryRanks ranks_of(const Pairs& pairs, const Pairs& counted, const std::vector<
                     bool all) {
   QueryRanks out;
   if (all) out.offsets.push_back(0);
-  std::vector<int32_t> pessimistic, stable;
+  std::vector<PairRank> ranks;
+  std::vector<int32_t> stable;
   for (int64_t q = 0; q < pairs.item.size(); ++q) {
     if (counted.item[q].empty()) {
       out.skipped += block[static_cast<size_t>(q)] >= 0;
       continue;
     }
-    pessimistic.clear(), stable.clear();
+    ranks.clear(), stable.clear();
     for (size_t pair = counted.begin(q); pair < counted.end(q); ++pair) {
-      const PairRank rank = rank_of(tallies[pair], counted.score[pair], counted.item.items[pair], pairs, q);
-      pessimistic.push_back(rank.pessimistic), stable.push_back(rank.stable);
+      ranks.push_back(rank_of(tallies[pair], counted.score[pair], counted.item.items[pair], pairs, q));
+      stable.push_back(ranks.back().stable);
     }
-    std::ranges::sort(pessimistic), std::ranges::sort(stable);
+    std::ranges::sort(ranks, {}, &PairRank::pessimistic), std::ranges::sort(stable);
     out.query.push_back(q);
-    out.first.push_back(pessimistic.front()), out.first_stable.push_back(stable.front());
+    out.first.push_back(ranks.front().pessimistic), out.first_stable.push_back(stable.front());
+    out.first_tied.push_back(ranks.front().tied);
     if (!all) continue;
-    out.positives.insert(out.positives.end(), pessimistic.begin(), pessimistic.end());
+    for (const PairRank& rank : ranks) {
+      out.positives.push_back(rank.pessimistic);
+      out.positive_items.push_back(rank.item), out.positive_scores.push_back(rank.score);
+    }
     out.positives_stable.insert(out.positives_stable.end(), stable.begin(), stable.end());
     out.offsets.push_back(static_cast<int32_t>(out.positives.size()));
   }

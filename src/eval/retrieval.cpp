@@ -111,7 +111,17 @@ std::string describe(const RetrievalPlan& plan, const RetrievalSet& set, const S
 }
 
 DirectionRanks with_ids(const std::string& name, const QueryRanks& ranks, const std::vector<std::string>& ids) {
-  DirectionRanks out{name, {}, ranks.first, ranks.first_stable, ranks.positives, ranks.offsets, ranks.positives_stable};
+  DirectionRanks out{name,
+                     {},
+                     ranks.first,
+                     ranks.first_stable,
+                     ranks.positives,
+                     ranks.offsets,
+                     ranks.positives_stable,
+                     ranks.query,
+                     ranks.first_tied,
+                     ranks.positive_items,
+                     ranks.positive_scores};
   for (const int64_t query : ranks.query)
     out.query_id.push_back(ids.empty() ? concat(query) : ids[static_cast<size_t>(query)]);
   return out;
@@ -289,6 +299,10 @@ ProtocolResult RetrievalProtocol::evaluate(const RetrievalSet& set) const {
   result.metrics = measure(plan_, set, directions, strata);
   for (const Direction& direction : directions)
     result.ranks.push_back(with_ids(direction.name, *direction.ranks, direction.name == "i2t" ? set.x_id : set.y_id));
+  if (plan_.one_copy_per_caption)  // copies are numbered by caption
+    for (int64_t& item : result.ranks.back().positive_items) item = set.y_image[static_cast<size_t>(item)];
+  result.by_identity = plan_.by_label;
+  result.x_fold = selection.row_block, result.y_fold = selection.col_block;
   const bool one_score = result.images * result.captions <= 1;
   result.spread = std::max(0.0, set.spread);
   result.collapsed =

@@ -6,12 +6,9 @@
 #include <chrono>
 #include <numeric>
 
-#include "diptych/core/io/fs.h"
 #include "diptych/core/log.h"
 #include "diptych/core/signals.h"
-#include "diptych/core/tensor/npz.h"
-#include "diptych/eval/result_json.h"
-#include "diptych/eval/top_k.h"
+#include "train/split_ids.h"
 
 namespace diptych {
 namespace {
@@ -34,53 +31,6 @@ class CountProgress {
   int64_t total_;
   Clock::time_point start_;
 };
-
-// Ids of the images and captions of an encoded split: "img1", "img1#0", "img1#1", ...
-struct SplitIds {
-  std::vector<std::string> x, y;
-  std::vector<int64_t> y_image;  // row of x
-};
-
-SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
-  SplitIds ids;
-  std::vector<int64_t> place(corpus.images.size(), -1), captions_seen(corpus.images.size(), 0);
-  for (const int64_t row : encoded.image_rows) {
-    place[static_cast<size_t>(row)] = static_cast<int64_t>(ids.x.size());
-    ids.x.push_back(corpus.images[static_cast<size_t>(row)].id);
-  }
-  for (const int64_t row : encoded.caption_rows) {
-    const auto image = static_cast<size_t>(corpus.captions[static_cast<size_t>(row)].image_row);
-    ids.y.push_back(concat(corpus.images[image].id, "#", captions_seen[image]++));
-    ids.y_image.push_back(place[image]);
-  }
-  return ids;
-}
-
-// One line per query of one direction: its best items with scores, and its own positives' places among them.
-void append_queries(std::string& out, const char* direction, const std::vector<std::string>& queries,
-                    const std::vector<std::string>& gallery, const std::vector<std::vector<Scored>>& lists,
-                    const std::vector<std::vector<int64_t>>& relevant) {
-  for (size_t q = 0; q < queries.size(); ++q) {
-    Json line{{"direction", direction}, {"query", queries[q]}, {"top", Json::array()}, {"relevant", Json::array()}};
-    for (const Scored& item : lists[q]) line["top"].push_back({gallery[static_cast<size_t>(item.index)], item.score});
-    for (const int64_t item : relevant[q]) line["relevant"].push_back(gallery[static_cast<size_t>(item)]);
-    out += dump_line(line) + "\n";
-  }
-}
-
-std::string per_query_lines(const Corpus& corpus, const EncodedSplit& encoded, const ScoreTiles& tiles) {
-  const SplitIds ids = ids_of(corpus, encoded);
-  std::vector<std::vector<int64_t>> captions_of(ids.x.size()), image_of(ids.y.size());
-  for (size_t i = 0; i < ids.y.size(); ++i) {
-    captions_of[static_cast<size_t>(ids.y_image[i])].push_back(static_cast<int64_t>(i));
-    image_of[i] = {ids.y_image[i]};
-  }
-  const TopLists lists = top_lists(tiles, 10);
-  std::string out;
-  append_queries(out, "i2t", ids.x, ids.y, lists.cols_of_row, captions_of);
-  append_queries(out, "t2i", ids.y, ids.x, lists.rows_of_col, image_of);
-  return out;
-}
 
 at::Tensor embed_images(System& system, const DataBundle& data, const Experiment& experiment,
                         const std::vector<int64_t>& rows, const FeatureCache* cache, bool mirror) {
@@ -224,23 +174,6 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   result.spread = std::min(embedding_spread(encoded.x), embedding_spread(encoded.y));
   if (result.spread < 1e-6) result.collapsed = true;
   return result;
-}
-
-void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
-                      const EncodedSplit& encoded, System& system) {
-  make_directories(directory);
-  write_file_atomically(directory / "metrics.json", to_json(result).dump(1) + "\n");
-  NpzWriter npz;
-  for (const DirectionRanks& ranks : result.ranks) {
-    npz.add(ranks.name + "_query", ranks.query_id);
-    npz.add(ranks.name + "_first", ranks.first);
-    npz.add(ranks.name + "_positives", ranks.positives);
-    npz.add(ranks.name + "_offsets", ranks.offsets);
-  }
-  write_file_atomically(directory / "ranks.npz", npz.finish());
-  const Scorer& scorer = system.model->scorer();
-  const auto tiles = dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
-  write_file_atomically(directory / "per_query.jsonl", per_query_lines(data.corpus, encoded, *tiles));
 }
 
 }  // namespace diptych

@@ -70,7 +70,8 @@ TEST_F(Program, TheRunDirectoryIsComplete) {
   for (const char* name :
        {"STATUS", "config.yaml", "config.resolved.yaml", "command.json", "env.json", "data.json", "vocabulary.txt",
         "sessions.jsonl", "metrics.jsonl", "timing.jsonl", "run.log", "checkpoints/latest", "checkpoints/best",
-        "eval/shapes/metrics.json", "eval/shapes/ranks.npz", "eval/shapes/per_query.jsonl"})
+        "eval/shapes/metrics.json", "eval/shapes/ranks.npz", "eval/shapes/per_query.jsonl",
+        "eval/shapes/embeddings.safetensors", "eval/shapes/items.jsonl"})
     EXPECT_TRUE(fs::exists(dir() / "run" / name)) << name;
   EXPECT_EQ(slurp(dir() / "run" / "STATUS"), "done\n");
 }
@@ -82,6 +83,21 @@ TEST_F(Program, EvaluateRepeatsTheNumbersOfTraining) {
   const Json document = Json::parse(result.out);
   EXPECT_TRUE(document["ok"].get<bool>());
   EXPECT_EQ(document["results"][0], trained);
+  fs::remove_all(dir() / "again");
+}
+
+TEST_F(Program, EvaluateWritesTheSameBytesAsTraining) {
+  ASSERT_EQ(run_program({"evaluate", "run", "--out", "again"}, dir()).exit_code, 0);
+  for (const char* name : {"metrics.json", "items.jsonl", "embeddings.safetensors", "ranks.npz", "per_query.jsonl"})
+    EXPECT_EQ(slurp(dir() / "again/shapes" / name), slurp(dir() / "run/eval/shapes" / name)) << name;
+  std::ifstream items(dir() / "run/eval/shapes/items.jsonl");
+  std::string line;
+  ASSERT_TRUE(std::getline(items, line));
+  const Json head = Json::parse(line);
+  int64_t lines = 0;
+  while (std::getline(items, line)) ++lines;
+  EXPECT_EQ(lines, head["images"].get<int64_t>() + head["captions"].get<int64_t>());
+  EXPECT_EQ(head["image_root"], (fs::canonical(dir()) / "set").string());
   fs::remove_all(dir() / "again");
 }
 

@@ -24,7 +24,16 @@ class Random {
 };
 
 /// Purposes of streams, so that two uses never share one.
-enum class Stream : uint64_t { order = 1, augment = 2, synth = 3, bootstrap = 4, captions = 5, split = 6, init = 7 };
+enum class Stream : uint64_t {
+  order = 1,
+  augment = 2,
+  synth = 3,
+  bootstrap = 4,
+  captions = 5,
+  split = 6,
+  init = 7,
+  report = 8
+};
 
 /// Fisher-Yates permutation of 0..n-1.
 std::vector<int64_t> permutation(int64_t n, Random random);

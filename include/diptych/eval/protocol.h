@@ -49,6 +49,10 @@ struct DirectionRanks {
   std::vector<int32_t> first_stable;
   std::vector<int32_t> positives, offsets;  // ranks of all relevant items, query q: [offsets[q], offsets[q+1])
   std::vector<int32_t> positives_stable;    // the same under the stable rule; both ascending within a query
+  std::vector<int64_t> query;               // row of x (i2t) or of y (t2i)
+  std::vector<int32_t> first_tied;          // non-relevant items with exactly the score of the best relevant item
+  std::vector<int64_t> positive_items;      // row of y (i2t) or of x (t2i) of each of `positives`
+  std::vector<float> positive_scores;
 };
 
 struct Metric {
@@ -66,8 +70,10 @@ struct ProtocolResult {
   int64_t images = 0, captions = 0, skipped_queries = 0;
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;
-  double spread = 0;       // of RetrievalSet
-  bool collapsed = false;  // all scores equal, or 0 <= spread < kCollapsedSpread
+  bool by_identity = false;             // relevance by label rather than by image
+  std::vector<int32_t> x_fold, y_fold;  // fold in which each x and y took part; -1: in none
+  double spread = 0;                    // of RetrievalSet
+  bool collapsed = false;               // all scores equal, or 0 <= spread < kCollapsedSpread
 
   const Metric* find(const std::string& name) const;
 };

@@ -37,9 +37,12 @@ struct RankRequest {
 struct QueryRanks {
   std::vector<int64_t> query;                // row or column
   std::vector<int32_t> first, first_stable;  // of the best relevant item
+  std::vector<int32_t> first_tied;           // non-relevant items with exactly the score of the best relevant item
   std::vector<int32_t> offsets;              // positives of query q: [offsets[q], offsets[q + 1]); empty unless `all`
   std::vector<int32_t> positives, positives_stable;  // ranks of the relevant items, ascending within a query
-  int64_t skipped = 0;                               // queries of some block that had no relevant item in it
+  std::vector<int64_t> positive_items;  // which item has the (pessimistic) rank that stands at its place in `positives`
+  std::vector<float> positive_scores;   // and with which score
+  int64_t skipped = 0;                  // queries of some block that had no relevant item in it
 };
 
 struct RankTable {

@@ -30,11 +30,13 @@ class TopK {
   std::vector<Scored> items_;  // sorted; k is small
 };
 
-/// The k best columns of each row and the k best rows of each column, from the same tiles as the ranks.
-/// throws UsageError for k < 1.
+/// The k best columns of each row and the k best rows of each column, from the same tiles as the ranks. With blocks
+/// (folds, as in RankRequest) a row meets only the columns of its own block, and -1 leaves out.
+/// throws UsageError for k < 1, ShapeError if blocks do not fit the scores.
 struct TopLists {
   std::vector<std::vector<Scored>> cols_of_row, rows_of_col;
 };
-TopLists top_lists(const ScoreTiles& scores, int64_t k);
+TopLists top_lists(const ScoreTiles& scores, int64_t k, const std::vector<int32_t>& row_block = {},
+                   const std::vector<int32_t>& col_block = {});
 
 }  // namespace diptych

@@ -40,7 +40,7 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap);
 
-/// Writes metrics.json, ranks.npz and per_query.jsonl into `directory`.
+/// Writes the files of one evaluation (eval/evaluation_record.h) into `directory`.
 void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
                       const EncodedSplit& encoded, System& system);
 

@@ -239,4 +239,12 @@ Json load_json(const std::filesystem::path& path, uint64_t max_bytes, ErrorClass
 
 std::string dump_line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+void detail::fail_field(const Json& object, const char* key, const char* kind, const std::string& name,
+                        ErrorClass error_class) {
+  if (!object.is_object()) throw Error(error_class, name, concat("needed is an object with '", key, "'"));
+  const auto found = object.find(key);
+  if (found == object.end()) throw Error(error_class, name, concat("'", key, "' is missing"));
+  throw Error(error_class, name, concat("'", key, "' is ", escape_for_log(dump_line(*found)), ", needed is ", kind));
+}
+
 }  // namespace diptych

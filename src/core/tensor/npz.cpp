@@ -1,10 +1,10 @@
 #include "diptych/core/tensor/npz.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
+#include "core/tensor/crc32.h"
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
 
@@ -13,23 +13,6 @@
 namespace diptych {
 
 namespace {
-
-constexpr std::array<uint32_t, 256> crc_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t remainder = i;
-    for (int bit = 0; bit < 8; ++bit) remainder = remainder >> 1 ^ (remainder & 1 ? 0xEDB88320u : 0u);
-    table[i] = remainder;
-  }
-  return table;
-}
-
-uint32_t crc32_of(std::string_view bytes) {
-  static constexpr auto kTable = crc_table();
-  uint32_t crc = ~0u;
-  for (const char c : bytes) crc = crc >> 8 ^ kTable[(crc ^ static_cast<uint8_t>(c)) & 255];
-  return ~crc;
-}
 
 template <class... Integers>
 void append_little_endian(std::string& out, Integers... values) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "diptych/core/error.h"
+#include "diptych/eval/top_k.h"
 #include "unit/eval/matrix_tiles.h"
 
 namespace diptych::testing {
@@ -58,7 +59,7 @@ void expect_equal_to_sorting(const at::Tensor& scores, const Relevance& relevanc
     const auto& item_block = rows ? col_block : row_block;
     const QueryRanks& ranks = rows ? table.rows : table.cols;
     std::vector<std::vector<int32_t>> pessimistic, stable;
-    std::vector<int32_t> first, first_stable;
+    std::vector<int32_t> first, first_stable, first_tied;
     std::vector<int64_t> query;
     int64_t skipped = 0;
     for (int64_t q = 0; q < s.size(0); ++q) {
@@ -78,12 +79,18 @@ void expect_equal_to_sorting(const at::Tensor& scores, const Relevance& relevanc
       }
       query.push_back(q), pessimistic.push_back(p), stable.push_back(t);
       first.push_back(p.front()), first_stable.push_back(t.front());
+      float best = -kInfinite;
+      for (size_t i = 0; i < values.size(); ++i)
+        if (relevant[i]) best = std::max(best, values[i]);
+      first_tied.push_back(0);
+      for (size_t i = 0; i < values.size(); ++i) first_tied.back() += !relevant[i] && values[i] == best;
     }
     SCOPED_TRACE(rows ? "rows" : "columns");
     EXPECT_EQ(ranks.query, query);
     EXPECT_EQ(ranks.skipped, skipped);
     EXPECT_EQ(ranks.first, first);
     EXPECT_EQ(ranks.first_stable, first_stable);
+    EXPECT_EQ(ranks.first_tied, first_tied);
     if (!all) {
       EXPECT_TRUE(ranks.positives.empty());
       continue;
@@ -93,6 +100,16 @@ void expect_equal_to_sorting(const at::Tensor& scores, const Relevance& relevanc
     ASSERT_EQ(ranks.offsets.size(), query.size() + 1);
     for (size_t q = 0; q < query.size(); ++q)
       EXPECT_EQ(ranks.offsets[q + 1] - ranks.offsets[q], static_cast<int32_t>(pessimistic[q].size()));
+    ASSERT_EQ(ranks.positive_items.size(), ranks.positives.size());
+    for (size_t q = 0; q < query.size(); ++q)
+      for (auto i = static_cast<size_t>(ranks.offsets[q]); i < static_cast<size_t>(ranks.offsets[q + 1]); ++i) {
+        const auto item = static_cast<size_t>(ranks.positive_items[i]), of = static_cast<size_t>(query[q]);
+        EXPECT_TRUE(rows ? relevance.matrix[of][item] : relevance.matrix[item][of]);
+        EXPECT_EQ(ranks.positive_scores[i], s.const_data_ptr<float>()[query[q] * s.size(1) + ranks.positive_items[i]]);
+        if (i == static_cast<size_t>(ranks.offsets[q])) continue;  // best score first, of equal ones the lower index
+        EXPECT_TRUE((Scored{ranks.positive_items[i - 1], ranks.positive_scores[i - 1]}.before(
+            {ranks.positive_items[i], ranks.positive_scores[i]})));
+      }
   }
 }
 

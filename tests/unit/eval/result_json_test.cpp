@@ -43,5 +43,35 @@ TEST(ResultJson, KeepsTheOrderOfTheMetrics) {
   EXPECT_THAT(names, ::testing::ElementsAre("i2t/R@1", "t2i/R@5", "rsum"));
 }
 
+TEST(ResultJson, ReadsBackToItself) {
+  ProtocolResult before = result();
+  before.by_identity = true;
+  const Json json = to_json(before);
+  EXPECT_EQ(to_json(result_from_json(json, "metrics.json", ErrorClass::ckp)), json);
+  EXPECT_TRUE(result_from_json(json, "metrics.json", ErrorClass::ckp).by_identity);
+}
+
+TEST(ResultJson, NamesWhatIsMissingOrOfAnotherKind) {
+  const auto complaint = [](const Json& json) -> std::string {
+    try {
+      result_from_json(json, "eval/metrics.json", ErrorClass::ckp);
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 4);
+      return error.what();
+    }
+  };
+  Json json = to_json(result());
+  json.erase("split");
+  EXPECT_THAT(complaint(json), ::testing::AllOf(HasSubstr("eval/metrics.json"), HasSubstr("'split' is missing")));
+  json = to_json(result()), json["v"] = 2;
+  EXPECT_THAT(complaint(json), HasSubstr("format version 2"));
+  json = to_json(result()), json["metrics"]["rsum"]["value"] = "high";
+  EXPECT_THAT(complaint(json), ::testing::AllOf(HasSubstr("rsum"), HasSubstr("needed is a number")));
+  json = to_json(result()), json["metrics"] = 3;
+  EXPECT_THAT(complaint(json), HasSubstr("'metrics'"));
+  EXPECT_THAT(complaint(Json::array()), HasSubstr("object"));
+}
+
 }  // namespace
 }  // namespace diptych

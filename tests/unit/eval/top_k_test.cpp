@@ -60,5 +60,15 @@ TEST(TopLists, AreShortWhenTheGalleryIs) {
   EXPECT_THROW(top_lists(tiles, 0), UsageError);
 }
 
+TEST(TopLists, StayWithinTheirBlocks) {
+  const MatrixTiles tiles(torch::tensor({{0.1, 0.9, 0.8}, {0.3, 0.2, 0.7}}));
+  const TopLists lists = top_lists(tiles, 2, {0, -1}, {0, 1, 0});
+  EXPECT_THAT(lists.cols_of_row[0], ElementsAre(Scored{2, 0.8f}, Scored{0, 0.1f}));
+  EXPECT_TRUE(lists.cols_of_row[1].empty());
+  EXPECT_THAT(lists.rows_of_col[2], ElementsAre(Scored{0, 0.8f}));
+  EXPECT_TRUE(lists.rows_of_col[1].empty());
+  EXPECT_THROW(top_lists(tiles, 2, {0}, {0, 0, 0}), ShapeError);
+}
+
 }  // namespace
 }  // namespace diptych::testing

@@ -127,5 +127,32 @@ TEST(DumpLine, NeverFailsAndNeverWritesNaN) {  // S12, N17
   EXPECT_EQ(dump_line(Json::array({std::nan(""), INFINITY})), "[null,null]");
 }
 
+template <class T>
+std::string field_complaint(const Json& object, const char* key) {
+  try {
+    json_field<T>(object, key, "m.json");
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(JsonField, GivesTheValueOrSaysWhatIsWrong) {
+  const Json object{{"n", 3}, {"x", 2.5}, {"text", "a"}, {"on", true}, {"big", uint64_t{1} << 63}};
+  EXPECT_EQ(json_field<int64_t>(object, "n", "m.json"), 3);
+  EXPECT_EQ(json_field<double>(object, "n", "m.json"), 3.0);
+  EXPECT_EQ(json_field<double>(object, "x", "m.json"), 2.5);
+  EXPECT_EQ(json_field<std::string>(object, "text", "m.json"), "a");
+  EXPECT_TRUE(json_field<bool>(object, "on", "m.json"));
+  EXPECT_THAT(field_complaint<int64_t>(object, "x"),
+              AllOf(HasSubstr("m.json"), HasSubstr("'x' is 2.5"), HasSubstr("integer")));
+  EXPECT_THAT(field_complaint<int64_t>(object, "big"), HasSubstr("integer"));
+  EXPECT_THAT(field_complaint<bool>(object, "n"), HasSubstr("true or false"));
+  EXPECT_THAT(field_complaint<double>(object, "text"), HasSubstr("a number"));
+  EXPECT_THAT(field_complaint<std::string>(object, "absent"), HasSubstr("'absent' is missing"));
+  EXPECT_THAT(field_complaint<std::string>(Json::array(), "a"), HasSubstr("needed is an object"));
+  EXPECT_THAT(field_complaint<int8_t>(Json{{"n", 300}}, "n"), HasSubstr("integer"));
+}
+
 }  // namespace
 }  // namespace diptych

@@ -107,5 +107,89 @@ assert [t.decode() for t in f['text']] == ['a', '', 'h\u00e9'], f['text']
             0);
 }
 
+/// The message with which reading `bytes` is refused; "" if it is accepted.
+std::string refusal(const std::string& bytes, const std::string& array = "") {
+  const testing::TempDir folder;
+  try {
+    const NpzReader reader(folder.write("a.npz", bytes), ErrorClass::ckp);
+    if (!array.empty()) reader.int32s(array);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.issues().at(0).error_class, ErrorClass::ckp);
+    EXPECT_THAT(error.issues().at(0).where, HasSubstr("a.npz"));
+    return error.what();
+  }
+}
+
+std::string some_archive() {
+  NpzWriter writer;
+  writer.add("i4", std::vector<int32_t>{7, -1});
+  writer.add("i8", std::vector<int64_t>{int64_t{1} << 40});
+  writer.add("f4", {1.5f, -2, 3, 4, 5, 6}, {2, 3});
+  writer.add("text", std::vector<std::string>{"a", "", "h\xc3\xa9"});
+  writer.add("none", std::vector<int32_t>{});
+  return writer.finish();
+}
+
+TEST(NpzReader, ReadsWhatTheWriterWrote) {
+  const testing::TempDir folder;
+  const NpzReader reader(folder.write("a.npz", some_archive()));
+  EXPECT_THAT(reader.names(), ::testing::ElementsAre("f4", "i4", "i8", "none", "text"));
+  EXPECT_THAT(reader.int32s("i4"), ::testing::ElementsAre(7, -1));
+  EXPECT_THAT(reader.int64s("i8"), ::testing::ElementsAre(int64_t{1} << 40));
+  EXPECT_THAT(reader.strings("text"), ::testing::ElementsAre("a", "", "h\xc3\xa9"));
+  EXPECT_TRUE(reader.int32s("none").empty());
+  std::vector<int64_t> shape;
+  EXPECT_THAT(reader.floats("f4", shape), ::testing::ElementsAre(1.5f, -2, 3, 4, 5, 6));
+  EXPECT_THAT(shape, ::testing::ElementsAre(2, 3));
+}
+
+TEST(NpzReader, RefusesOtherTypesShapesAndNames) {
+  EXPECT_THAT(refusal(some_archive(), "i8"), HasSubstr("has dtype <i8, needed is <i4"));
+  EXPECT_THAT(refusal(some_archive(), "absent"), HasSubstr("has no array 'absent'"));
+  NpzWriter writer;
+  writer.add("f4", {1.5f}, {1, 1});
+  const testing::TempDir folder;
+  const NpzReader reader(folder.write("a.npz", writer.finish()));
+  EXPECT_THROW(reader.int32s("f4"), Error);
+}
+
+TEST(NpzReader, RefusesACutAtEveryByteAndEveryFlippedByteOfTheData) {
+  const std::string whole = some_archive();
+  EXPECT_EQ(refusal(whole), "");
+  for (size_t size = 0; size < whole.size(); size += 7) EXPECT_NE(refusal(whole.substr(0, size)), "") << size;
+  const size_t directory_at = at<uint32_t>(whole, whole.size() - 6);
+  for (size_t i = 0; i < whole.size(); i += 5) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x5a);
+    const std::string message = refusal(damaged);  // never a crash
+    if (i > 40 && i < 150) {
+      EXPECT_THAT(message, HasSubstr("checksum")) << i << " of " << directory_at;
+    }
+  }
+}
+
+TEST(NpzReader, ReadsNumpysFiles) {
+  const std::string python = std::string(DIPTYCH_SOURCE_DIR) + "/.venv/bin/python";
+  if (std::system((python + " -c 'import numpy' 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "no Python with numpy";
+  const testing::TempDir folder;
+  folder.write("make.py", R"(
+import numpy as np, sys
+np.savez(sys.argv[1], i4=np.array([1, 2], np.int32), text=np.array([b'a', b'bcd']))
+np.savez_compressed(sys.argv[2], i4=np.array([1, 2], np.int32))
+)");
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  ASSERT_EQ(std::system((python + " " + path("make.py") + " " + path("a.npz") + " " + path("b.npz")).c_str()), 0);
+  const NpzReader reader(path("a.npz"));
+  EXPECT_THAT(reader.int32s("i4"), ::testing::ElementsAre(1, 2));
+  EXPECT_THAT(reader.strings("text"), ::testing::ElementsAre("a", "bcd"));
+  try {
+    NpzReader(path("b.npz"));
+    FAIL() << "a compressed member was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("compressed"));
+  }
+}
+
 }  // namespace
 }  // namespace diptych

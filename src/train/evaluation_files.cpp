@@ -1,0 +1,89 @@
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "diptych/core/text.h"
+#include "diptych/eval/evaluation_record.h"
+#include "train/split_ids.h"
+
+namespace diptych {
+namespace {
+
+std::vector<EvaluatedImage> evaluated_images(const Corpus& corpus, const EncodedSplit& encoded,
+                                             const ProtocolResult& result) {
+  std::vector<EvaluatedImage> out;
+  for (size_t i = 0; i < encoded.image_rows.size(); ++i) {
+    const CorpusImage& image = corpus.images[static_cast<size_t>(encoded.image_rows[i])];
+    out.push_back({image.id, image.path,
+                   corpus.has_identities ? corpus.label_names[static_cast<size_t>(image.label)] : std::string(),
+                   image.label, result.x_fold[i]});
+  }
+  return out;
+}
+
+std::vector<EvaluatedCaption> evaluated_captions(const DataBundle& data, const EncodedSplit& encoded,
+                                                 const SplitIds& ids, const ProtocolResult& result) {
+  std::vector<EvaluatedCaption> out;
+  for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
+    const auto row = static_cast<size_t>(encoded.caption_rows[i]);
+    const CorpusCaption& caption = data.corpus.captions[row];
+    const std::vector<int64_t>& read = data.token_ids[row];
+    const size_t marks = std::ranges::count(read, Vocabulary::kStart) + std::ranges::count(read, Vocabulary::kEnd);
+    out.push_back({ids.y[i], caption.text, ids.y_image[i], static_cast<int64_t>(caption.tokens.size()),
+                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < caption.tokens.size(),
+                   result.y_fold[i]});
+  }
+  return out;
+}
+
+/// The lists of each direction's queries.
+std::vector<std::vector<std::vector<Scored>>> top_of_queries(const ProtocolResult& result, const ScoreTiles& tiles) {
+  const TopLists lists = top_lists(tiles, kTopItems, result.x_fold, result.y_fold);
+  std::vector<std::vector<std::vector<Scored>>> out;
+  for (const DirectionRanks& ranks : result.ranks) {
+    auto& of_direction = out.emplace_back();
+    for (const int64_t query : ranks.query)
+      of_direction.push_back((ranks.name == "i2t" ? lists.cols_of_row : lists.rows_of_col)[static_cast<size_t>(query)]);
+  }
+  return out;
+}
+
+std::string absolute_root(const std::filesystem::path& root) {
+  return root.empty() ? "" : std::filesystem::absolute(root).lexically_normal().string();
+}
+
+}  // namespace
+
+SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
+  SplitIds ids;
+  std::vector<int64_t> place(corpus.images.size(), -1), captions_seen(corpus.images.size(), 0);
+  for (const int64_t row : encoded.image_rows) {
+    place[static_cast<size_t>(row)] = static_cast<int64_t>(ids.x.size());
+    ids.x.push_back(corpus.images[static_cast<size_t>(row)].id);
+  }
+  for (const int64_t row : encoded.caption_rows) {
+    const auto image = static_cast<size_t>(corpus.captions[static_cast<size_t>(row)].image_row);
+    ids.y.push_back(concat(corpus.images[image].id, "#", captions_seen[image]++));
+    ids.y_image.push_back(place[image]);
+  }
+  return ids;
+}
+
+void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
+                      const EncodedSplit& encoded, System& system) {
+  const at::NoGradGuard no_grad;
+  const Scorer& scorer = system.model->scorer();
+  EvaluationRecord record;
+  record.result = result;
+  record.corpus = data.corpus.name;
+  record.image_root = absolute_root(data.corpus.image_root);
+  record.scorer = scorer.describe();
+  record.images = evaluated_images(data.corpus, encoded, result);
+  record.captions = evaluated_captions(data, encoded, ids_of(data.corpus, encoded), result);
+  record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(encoded.y, false);
+  record.x_points = encoded.x, record.y_points = encoded.y;
+  record.top = top_of_queries(result, *dot_tiles(record.x, record.y));
+  write_evaluation_record(directory, record);
+}
+
+}  // namespace diptych
