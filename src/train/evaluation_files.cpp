@@ -49,7 +49,9 @@ std::vector<std::vector<std::vector<Scored>>> top_of_queries(const ProtocolResul
 }
 
 std::string absolute_root(const std::filesystem::path& root) {
-  return root.empty() ? "" : std::filesystem::absolute(root).lexically_normal().string();
+  if (root.empty()) return "";
+  const std::filesystem::path path = std::filesystem::absolute(root).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).string();  // without a slash at the end
 }
 
 }  // namespace
