@@ -12,7 +12,7 @@ if(DIPTYCH_SANITIZE)
 endif()
 
 # One precompiled torch.h for all targets: made once, reused by every library and test that sees torch.
-file(WRITE ${CMAKE_BINARY_DIR}/pch.cpp "")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cpp CONTENT "")  # unlike WRITE, it leaves an equal file alone
 add_library(diptych_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cpp)
 target_link_libraries(diptych_pch PUBLIC torch)
 target_precompile_headers(diptych_pch PRIVATE <torch/torch.h>)
