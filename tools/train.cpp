@@ -14,7 +14,8 @@ Command add_train(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("train", "train one experiment into a run directory, or resume it");
   command->footer(
-      "KEY=VALUE words override the configuration: optim.lr=1e-4 objective.0.margin=0.3 '+objective={type: cmpc}' "
+      "KEY=VALUE words override the configuration: train.stages.0.optim.lr=1e-4 objective.0.weight=0.5 "
+      "'+objective={type: cmpc}' "
       "~train.ema");
   command->add_option("-c,--config", arguments->config, "configuration file");
   command->add_option("--run-dir", arguments->run_dir, "where the run goes (default runs/<experiment>/<time>-<hash>)");

@@ -2,31 +2,11 @@
 
 #include <algorithm>
 
+#include "diptych/core/io/foreign.h"
 #include "diptych/core/io/fs.h"
 
 namespace diptych {
 namespace annotation {
-
-bool begins_with(std::string_view text, std::string_view magic) { return text.substr(0, magic.size()) == magic; }
-
-// Formats that people hand over by mistake; the empty text stands for "none of these".
-std::string foreign_format(std::string_view text) {
-  if (begins_with(text, "\x1f\x8b")) return "gzip";
-  if (begins_with(text, "PK\x03\x04")) return "a zip archive";
-  if (begins_with(text, "\xff\xfe") || begins_with(text, "\xfe\xff")) return "UTF-16 text";
-  if (begins_with(text, "\x89PNG")) return "a PNG image";
-  if (begins_with(text, "\xff\xd8\xff")) return "a JPEG image";
-  if (begins_with(text, "\x89HDF")) return "HDF5";
-  if (text.size() > 1 && (text[0] == '\0' || text[1] == '\0')) return "UTF-16 text or a binary file";
-  return "";
-}
-
-std::string remedy(const std::string& format) {
-  if (format == "gzip") return "unpack it first: gunzip FILE";
-  if (format == "a zip archive") return "unpack it first: unzip FILE";
-  if (format == "UTF-16 text") return "convert it: iconv -f UTF-16 -t UTF-8";
-  return "";
-}
 
 std::string kind_of(const Json& value) {
   return value.is_string()                       ? concat("'", escape_for_log(value.get_ref<const std::string&>()), "'")
@@ -42,10 +22,10 @@ std::string kind_of(const Json& value) {
 
 std::string read_annotation(const std::filesystem::path& path) {
   std::string text = read_file(path, kMaxAnnotationBytes);
-  if (annotation::begins_with(text, "\xef\xbb\xbf")) text.erase(0, 3);
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
   const std::string name = escape_for_log(path.string(), 200);
-  if (const std::string format = annotation::foreign_format(text); !format.empty())
-    throw DataError(name, concat("expected text in UTF-8; looks like ", format), annotation::remedy(format));
+  if (const std::string format = foreign_format(text); !format.empty())
+    throw DataError(name, concat("expected text in UTF-8; looks like ", format), foreign_format_remedy(format));
   return text;
 }
 

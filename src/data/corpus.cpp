@@ -97,11 +97,12 @@ void check_images_exist(const Corpus& corpus) {
   }
   if (bad == 0) return;
   const auto all = static_cast<int64_t>(corpus.images.size());
-  first.insert(first.begin(),
-               {ErrorClass::dat, escape_for_log(corpus.image_root.string(), 200),
-                concat(bad, " of ", all, " images are missing or cannot be used",
-                       bad > corpora::kListedImages ? concat("; the first ", corpora::kListedImages, " follow") : ""),
-                bad == all ? "is data.root right, and data.images the folder of the images below it?" : ""});
+  first.insert(
+      first.begin(),
+      {ErrorClass::dat, escape_for_log(corpus.image_root.string(), 200),
+       concat(bad, " of ", all, " images are missing or cannot be used",
+              bad > corpora::kListedImages ? concat("; the first ", corpora::kListedImages, " follow") : ""),
+       bad == all ? "is data.corpus.root right, and data.corpus.images the folder of the images below it?" : ""});
   throw DataError(std::move(first));
 }
 

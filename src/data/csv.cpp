@@ -87,7 +87,8 @@ struct Columns {
 size_t column(const RowText& header, const std::string& name, const char* key, const Place& place) {
   const auto found = std::find(header.cells.begin(), header.cells.end(), name);
   if (found == header.cells.end())
-    throw DataError(place.text(), concat("the header has no column '", escape_for_log(name), "' (data.", key, ")"),
+    throw DataError(place.text(),
+                    concat("the header has no column '", escape_for_log(name), "' (data.corpus.", key, ")"),
                     did_you_mean(name, header.cells));
   if (std::count(header.cells.begin(), header.cells.end(), name) > 1)
     throw DataError(place.text(), concat("the header names column '", escape_for_log(name), "' twice"));

@@ -100,7 +100,7 @@ void check_captions(const Corpus& corpus, RecordProblems& problems) {
   }
   for (size_t row = 0; row < count.size(); ++row)
     if (count[row] == 0) without.push_back(corpus.images[row].id);
-  const char* remedy = "mend the annotation, or leave them out with data.empty_captions=drop";
+  const char* remedy = "mend the annotation, or leave them out with data.corpus.empty_captions=drop";
   const std::string source = escape_for_log(corpus.source.empty() ? corpus.name : corpus.source, 200);
   if (!empty.empty())
     problems.add(source, concat(empty.size(), " captions hold no word; images: ", first_ids(empty)), remedy);

@@ -17,11 +17,17 @@ std::string name_of(const Corpus& corpus, int64_t label) {
 Identities::Identities(const Options& options, const SamplerContext& context) : options_(options), seed_(context.seed) {
   require_a_batch(context);
   if (!context.corpus.has_identities)
-    throw UsageError("train.sampler.type",
+    throw UsageError("data.sampler.type",
                      concat("= identities: the corpus ", escape_for_log(context.corpus.name),
                             " has no identities, every image is its own"),
                      "did you mean: unique_images");
   identities_per_batch_ = divided_batch(context, options_.images_per_identity, "images_per_identity");
+
+  if (identities_per_batch_ < 2)
+    throw UsageError("train.batch_size",
+                     concat("= ", context.batch_size, ": with images_per_identity = ", options_.images_per_identity,
+                            " a batch holds one identity, and no pair of it is a negative"),
+                     concat("train.batch_size=", 2 * options_.images_per_identity, " or more"));
 
   std::map<int64_t, std::vector<ImageCaptions>> images_by_label;
   for (ImageCaptions& image : images_of(context)) images_by_label[image.label].push_back(std::move(image));
@@ -35,7 +41,7 @@ Identities::Identities(const Options& options, const SamplerContext& context) : 
     throw DataError(concat("corpus ", escape_for_log(context.corpus.name)),
                     concat(few.size(), " training identities have fewer than images_per_identity = ",
                            options_.images_per_identity, " images: ", first_ids(few)),
-                    "train.sampler.singletons: drop or repeat");
+                    "data.sampler.singletons: drop or repeat");
   if (identities_.size() < 2)
     throw DataError(concat("corpus ", escape_for_log(context.corpus.name)),
                     concat("the sampler needs at least two training identities; it can use ", identities_.size()));

@@ -45,7 +45,7 @@ std::string ImageFinder::find(const std::vector<std::string>& tried) {
   throw DataError(escape_for_log(root_.string(), 200),
                   concat("image '", escape_for_log(tried.front()), "' is in ", paths.size(),
                          " folders: ", escape_for_log(paths[0]), ", ", escape_for_log(paths[1])),
-                  "keep one of them, or set data.images to the folder that is meant");
+                  "keep one of them, or set data.corpus.images to the folder that is meant");
 }
 
 }  // namespace diptych

@@ -29,8 +29,8 @@ void drop_empty_captions(Corpus& corpus) {
 
 Corpus begin_corpus(const ReaderOptions& options, const std::filesystem::path& source) {
   if (std::error_code error; !std::filesystem::is_directory(options.root, error))
-    throw DataError("data.root", concat("'", escape_for_log(options.root, 200), "' is not a folder"),
-                    "data.root must be the folder that holds the annotation file and the images");
+    throw DataError("data.corpus.root", concat("'", escape_for_log(options.root, 200), "' is not a folder"),
+                    "data.corpus.root must be the folder that holds the annotation file and the images");
   Corpus corpus;
   corpus.name = options.name.empty() ? name_of_folder(options.root) : options.name;
   corpus.image_root = options.below_root(options.images).lexically_normal();

@@ -12,6 +12,22 @@ void require_a_batch(const SamplerContext& context) {
                     "which splits a file holds: diptych data stats");
 }
 
+void require_two_images(const SamplerContext& context, int64_t size, const std::string& which,
+                        const std::string& hint) {
+  const auto captions_of = [](const ImageCaptions& image) { return image.caption_rows.size(); };
+  const auto images = images_of(context);
+  const ImageCaptions& most = *std::ranges::max_element(images, {}, captions_of);
+  const auto captions = static_cast<int64_t>(captions_of(most));
+  if (size > captions) return;
+  const std::string& id = context.corpus.images[static_cast<size_t>(most.image_row)].id;
+  throw UsageError(
+      "train.batch_size",
+      concat("= ", context.batch_size, ": ", which, " of ", size, size == 1 ? " pair" : " pairs",
+             " can hold a single image (", escape_for_log(id, 100), " has ", captions,
+             captions == 1 ? " caption" : " captions", "); batch norm and ranking losses need two different images"),
+      hint);
+}
+
 int64_t divided_batch(const SamplerContext& context, int64_t divisor, const char* key) {
   if (context.batch_size % divisor != 0)
     throw UsageError("train.batch_size",

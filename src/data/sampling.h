@@ -6,6 +6,9 @@ namespace diptych {
 
 /// throws UsageError or DataError unless at least one batch of `context.batch_size` can be drawn from the captions.
 void require_a_batch(const SamplerContext& context);
+/// throws UsageError unless batches of `size` pairs, drawn from all captions of the context, hold two images or more
+/// whatever the order: `size` must exceed the captions of every image. `which` begins the sentence: "a batch".
+void require_two_images(const SamplerContext& context, int64_t size, const std::string& which, const std::string& hint);
 /// batch_size / divisor; throws UsageError ("train.batch_size = 30: must be a multiple of ...") if that leaves a rest.
 int64_t divided_batch(const SamplerContext& context, int64_t divisor, const char* key);
 

@@ -20,11 +20,11 @@ ShuffledPairs::ShuffledPairs(const Options& options, const SamplerContext& conte
                      concat("= ", batch_size_, ": the training split has only ", pairs,
                             " pairs, so drop_last = true leaves no batch"),
                      concat("train.batch_size=", pairs, " or less"));
-  if (pairs % batch_size_ == 1 && batch_size_ > 1 && !options_.drop_last)
-    throw UsageError("train.batch_size",
-                     concat("= ", batch_size_, ": with drop_last = false the last batch holds one of the ", pairs,
-                            " pairs; batch norm and ranking losses need two"),
-                     "drop_last: true, or another batch size");
+  const std::string unique = "data.sampler.type: unique_images keeps the captions of an image together";
+  require_two_images(context, std::min(batch_size_, pairs), "a batch", "a larger train.batch_size; " + unique);
+  if (const int64_t rest = pairs % batch_size_; rest > 0 && !options_.drop_last)
+    require_two_images(context, rest, "with drop_last = false the last batch",
+                       "data.sampler.drop_last: true, or another batch size");
 }
 
 int64_t ShuffledPairs::batches_per_epoch() const {

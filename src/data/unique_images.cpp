@@ -13,12 +13,17 @@ UniqueImages::UniqueImages(const Options& options, const SamplerContext& context
         concat("= ", context.batch_size, ": needs ", images_per_batch_,
                " different images, but the training split has ", images, ", so drop_last = true leaves no batch"),
         concat("train.batch_size=", images * options_.captions_per_image, " or less"));
-  const bool lone = images % images_per_batch_ == 1 && options_.captions_per_image == 1 && images_per_batch_ > 1;
-  if (lone && !options_.drop_last)
+  if (images_per_batch_ < 2)
+    throw UsageError("train.batch_size",
+                     concat("= ", context.batch_size, ": with captions_per_image = ", options_.captions_per_image,
+                            " a batch holds one image; batch norm and ranking losses need two different images"),
+                     concat("train.batch_size=", 2 * options_.captions_per_image, " or more"));
+  const int64_t last = options_.drop_last ? 0 : images % images_per_batch_;
+  if (last == 1)
     throw UsageError("train.batch_size",
                      concat("= ", context.batch_size, ": with drop_last = false the last batch holds one of the ",
-                            images, " images; batch norm and ranking losses need two"),
-                     "drop_last: true, or another batch size");
+                            images, " images; batch norm and ranking losses need two different images"),
+                     "data.sampler.drop_last: true, or another batch size");
 }
 
 int64_t UniqueImages::batches_per_pass() const {

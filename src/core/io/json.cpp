@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/io/posix.h"
+#include "diptych/core/io/foreign.h"
 #include "diptych/core/io/fs.h"
 #include "diptych/core/text.h"
 
@@ -157,31 +158,6 @@ class StrictBuilder : public nlohmann::json_sax<Json> {
   std::vector<Container> open_;  // pointers stay valid: a container grows only while it is the innermost
 };
 
-/// The format that the first bytes betray, or "".
-std::string format_of_bytes(std::string_view text) {
-  static constexpr std::pair<std::string_view, const char*> kMagic[] = {
-      {"\x1f\x8b", "gzip"},
-      {"\xff\xfe", "UTF-16"},
-      {"\xfe\xff", "UTF-16"},
-      {"PK\x03\x04", "a zip archive"},
-      {"BZh", "bzip2"},
-      {"\xfd"
-       "7zXZ",
-       "xz"},
-      {"\x28\xb5\x2f\xfd", "zstd"},
-      {"\x93NUMPY", "a numpy array"},
-      {"\x89PNG", "a PNG image"},
-      {"\xff\xd8\xff", "a JPEG image"},
-      {"%PDF", "PDF"},
-      {"\x89HDF", "HDF5"},
-      {"version https://git-lfs", "a Git LFS pointer, not the file itself"}};
-  for (const auto& [magic, format] : kMagic)
-    if (text.substr(0, magic.size()) == magic) return format;
-  if (text.size() >= 4 && (text[0] == '\0') != (text[1] == '\0') && (text[0] == '\0') == (text[2] == '\0'))
-    return "UTF-16";
-  return "";
-}
-
 /// The text format that JSON was mistaken for, or "".
 std::string format_of_text(std::string_view text) {
   const std::string_view body = trim(text);
@@ -209,9 +185,8 @@ std::string plain_reason(std::string_view what) {
 void refuse_what_is_no_text(const JsonText& document) {
   const auto& [text, name, error_class, seen] = document;
   if (trim(text).empty()) posix::raise(error_class, name, "is empty; JSON is expected");
-  if (const std::string format = format_of_bytes(text); !format.empty())
-    posix::raise(error_class, name, "expected JSON; this looks like " + format,
-                 format == "gzip" ? "unpack it with gunzip" : "");
+  if (const std::string format = foreign_format(text); !format.empty())
+    posix::raise(error_class, name, "expected JSON; this looks like " + format, foreign_format_remedy(format));
   if (const auto at = find_invalid_utf8(text))
     document.fail(*at, concat("invalid UTF-8 at byte offset ", *at), "save the file as UTF-8");
 }

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
-#include "core/tensor/crc32.h"
 #include "diptych/core/error.h"
+#include "diptych/core/io/hash.h"
 #include "diptych/core/text.h"
 
 // Zip as in PKWARE's APPNOTE 6.3 (stored members, no zip64), npy as in NEP 1, version 1.0.

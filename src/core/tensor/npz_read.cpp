@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/tensor/crc32.h"
 #include "diptych/core/io/fs.h"
+#include "diptych/core/io/hash.h"
 #include "diptych/core/tensor/npz.h"
 #include "diptych/core/text.h"
 

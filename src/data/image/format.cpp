@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "diptych/core/io/hash.h"
 #include "diptych/core/text.h"
 
 namespace diptych::image {
@@ -59,22 +60,6 @@ uint32_t little24(std::string_view bytes, size_t at) {
   return byte_at(bytes, at) | byte_at(bytes, at + 1) << 8 | byte_at(bytes, at + 2) << 16;
 }
 uint32_t little32(std::string_view bytes, size_t at) { return little24(bytes, at) | byte_at(bytes, at + 3) << 24; }
-
-constexpr auto kCrcTable = [] {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t i = 0; i < 256; ++i) {
-    uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = value & 1 ? 0xEDB88320u ^ (value >> 1) : value >> 1;
-    table[i] = value;
-  }
-  return table;
-}();
-
-uint32_t crc32_of(std::string_view bytes) {
-  uint32_t crc = ~0u;
-  for (const char each : bytes) crc = kCrcTable[(crc ^ static_cast<uint8_t>(each)) & 255] ^ (crc >> 8);
-  return ~crc;
-}
 
 constexpr size_t kPngSignature = 8;
 const char* const kFetchAgain = "fetch the file again";

@@ -431,7 +431,7 @@ TEST(BadAnnotation, D7_EmptyCaptionsFailOrAreDropped) {
                      image_line("d", "val", "?!.") + R"({"image": "e", "split": "train", "captions": []})");
   EXPECT_THAT(data_error([&] { set.read(); }),
               AllOf(HasSubstr("3 captions hold no word; images: b, c, d"), HasSubstr("1 images have no caption: e"),
-                    HasSubstr("data.empty_captions=drop")));
+                    HasSubstr("data.corpus.empty_captions=drop")));
   const Corpus corpus = set.read(", empty_captions: drop");
   ASSERT_EQ(corpus.images.size(), 1u);
   EXPECT_EQ(corpus.images[0].id, "a");
@@ -480,7 +480,7 @@ TEST(BadAnnotation, D13_MissingImagesAreCountedAndTheFirstTenListed) {
   EXPECT_EQ(std::count(some.begin(), some.end(), '\n') >= 11, true);
   std::filesystem::remove_all(set.folder / "images");
   EXPECT_THAT(data_error([&] { check_images_exist(set.read()); }),
-              AllOf(HasSubstr("30 of 30"), HasSubstr("is data.root right")));
+              AllOf(HasSubstr("30 of 30"), HasSubstr("is data.corpus.root right")));
 }
 TEST(BadAnnotation, D14_TheExistingNameIsTheHint) {
   const JsonlSet set(image_line("a.jpg", "train", "x") + image_line("d\\\\b.jpg", "train", "y"));

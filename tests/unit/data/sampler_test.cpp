@@ -41,7 +41,7 @@ const SamplerRegistry& samplers() {
 std::shared_ptr<Sampler> make(const Corpus& corpus, int64_t batch_size, const std::string& yaml, uint64_t seed = 1) {
   Choice<SamplerRegistry> choice(samplers(), "shuffled_pairs");
   Complaints complaints;
-  choice.read(parse_config(yaml, "test.yaml"), "train.sampler", complaints);
+  choice.read(parse_config(yaml, "test.yaml"), "data.sampler", complaints);
   complaints.throw_if_any();
   return choice.make(SamplerContext{corpus, corpus.caption_rows(Split::train), batch_size, seed});
 }
@@ -148,9 +148,35 @@ TEST(ShuffledPairs, D18_BatchesThatCannotBeMade) {
   EXPECT_THAT(error_of(2, [&] { make(corpus, 10, "{type: shuffled_pairs}"); }),
               ::testing::AllOf(HasSubstr("train.batch_size: = 10"), HasSubstr("only 9 pairs"), HasSubstr("drop_last")));
   EXPECT_THAT(error_of(2, [&] { make(corpus, 4, "{type: shuffled_pairs, drop_last: false}"); }),
-              HasSubstr("last batch holds one of the 9 pairs"));
+              HasSubstr("with drop_last = false the last batch of 1 pair can hold a single image"));
   EXPECT_NO_THROW(make(corpus, 10, "{type: shuffled_pairs, drop_last: false}"));
   EXPECT_THAT(error_of(2, [&] { make(corpus, 0, "{type: shuffled_pairs}"); }), HasSubstr("expected at least 1"));
+}
+// Over one value per channel BatchNorm is undefined; found before the first step, whatever the epoch's order.
+TEST(ShuffledPairs, ABatchThatOneImageCouldFillIsRefused) {
+  const Corpus corpus = corpus_of({2, 5, 2, 2, 2, 2});  // 15 pairs
+  for (const int64_t size : {1, 2, 5})
+    EXPECT_THAT(error_of(2, [&] { make(corpus, size, "{type: shuffled_pairs}"); }),
+                ::testing::AllOf(HasSubstr("train.batch_size: = " + std::to_string(size)), HasSubstr("100001 has 5"),
+                                 HasSubstr("two different images"), HasSubstr("unique_images")))
+        << size;
+  EXPECT_NO_THROW(make(corpus, 6, "{type: shuffled_pairs}"));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 6, "{type: shuffled_pairs, drop_last: false}"); }),  // 15 = 6 + 6 + 3
+              HasSubstr("the last batch of 3 pairs"));
+  EXPECT_THAT(error_of(2, [] { make(corpus_of({3}), 3, "{type: shuffled_pairs}"); }), HasSubstr("single image"));
+}
+TEST(UniqueImages, ABatchOfOneImageIsRefused) {
+  const Corpus corpus = corpus_of(std::vector<int64_t>(9, 5));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 5, "{type: unique_images, captions_per_image: 5}"); }),
+              ::testing::AllOf(HasSubstr("a batch holds one image"), HasSubstr("train.batch_size=10 or more")));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 8, "{type: unique_images, captions_per_image: 2, drop_last: false}"); }),
+              HasSubstr("the last batch holds one of the 9 images"));
+  EXPECT_NO_THROW(make(corpus, 8, "{type: unique_images, captions_per_image: 2}"));
+}
+TEST(Identities, ABatchOfOneIdentityIsRefused) {
+  const Corpus corpus = corpus_of(std::vector<int64_t>(6, 1), 3);
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 2, "{type: identities}"); }),
+              ::testing::AllOf(HasSubstr("one identity"), HasSubstr("train.batch_size=4 or more")));
 }
 TEST(Samplers, D16_AnEmptyTrainingSplit) {
   Corpus corpus = corpus_of({1, 1});

@@ -25,5 +25,7 @@ std::string sha256(std::string_view bytes);
 std::string sha256_of_file(const std::filesystem::path& path, ErrorClass error_class = ErrorClass::dat);
 /// Fast 128-bit content hash (XXH3), 32 hex digits: data fingerprints and cache keys.
 std::string xxh128(std::string_view bytes);
+/// CRC-32 as in zip and PNG files.
+uint32_t crc32_of(std::string_view bytes);
 
 }  // namespace diptych

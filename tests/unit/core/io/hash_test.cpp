@@ -59,5 +59,10 @@ TEST(Xxh128, GivesThePublishedValues) {
   EXPECT_NE(xxh128("abd"), xxh128("abc"));
 }
 
+TEST(Crc32, AgreesWithThePublishedCheckValue) {
+  EXPECT_EQ(crc32_of("123456789"), 0xCBF43926u);
+  EXPECT_EQ(crc32_of(""), 0u);
+}
+
 }  // namespace
 }  // namespace diptych
