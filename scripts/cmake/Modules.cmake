@@ -27,12 +27,14 @@ function(diptych_module)
     add_library(diptych_${ARG_NAME} INTERFACE)
     target_include_directories(diptych_${ARG_NAME} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
     target_link_libraries(diptych_${ARG_NAME} INTERFACE ${ARG_DEPENDS})
+    set_target_properties(diptych_${ARG_NAME} PROPERTIES EXPORT_NAME ${ARG_NAME})
     return()
   endif()
   add_library(diptych_${ARG_NAME} STATIC ${sources})
   add_library(diptych::${ARG_NAME} ALIAS diptych_${ARG_NAME})
+  set_target_properties(diptych_${ARG_NAME} PROPERTIES EXPORT_NAME ${ARG_NAME})  # diptych::core for installed users too
   target_include_directories(diptych_${ARG_NAME}
-    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(diptych_${ARG_NAME} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
   if(ARG_TORCH)
