@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <mutex>
 
+#include "diptych/core/log.h"
+#include "diptych/core/tensor/bf16.h"
+
 namespace diptych {
 
 EvalScope::EvalScope(torch::nn::Module& module) {
@@ -26,6 +29,10 @@ EvalScope::~EvalScope() {
 AutocastScope::AutocastScope(Precision precision, at::DeviceType device)
     : active_(precision == Precision::bf16), device_(device), former_type_(at::autocast::get_autocast_dtype(device)) {
   if (!active_) return;
+  static std::once_flag advised;
+  std::call_once(advised, [&] {
+    if (const std::string advice = bf16_advice(device); !advice.empty()) log::warn(advice);
+  });
   former_enabled_ = at::autocast::is_autocast_enabled(device_);
   at::autocast::set_autocast_enabled(device_, true);
   at::autocast::set_autocast_dtype(device_, at::kBFloat16);
