@@ -1,0 +1,54 @@
+#pragma once
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "diptych/core/text.h"
+#include "diptych/eval/evaluation_record.h"
+
+namespace diptych::testing {
+
+/// A record whose scores are given: x is the identity and y the transposed scores. Measured by the real protocol
+/// `image-retrieval`, or `identity-retrieval` where labels of the images are given. Captions say "caption N".
+inline EvaluationRecord record_of_scores(const at::Tensor& scores, const std::vector<int64_t>& image_of_caption,
+                                         const std::vector<int64_t>& labels = {}) {
+  EvaluationRecord record;
+  const at::Tensor s = scores.to(at::kFloat).contiguous();
+  record.x = at::eye(s.size(0), at::kFloat), record.y = s.t().contiguous();
+  record.x_points = record.x, record.y_points = record.y;
+  record.scorer = "dot";
+  RetrievalSet set;
+  const auto tiles = dot_tiles(record.x, record.y);
+  set.scores = tiles.get(), set.split = "test", set.scorer = "dot", set.bootstrap = false;
+  std::vector<int64_t> seen(static_cast<size_t>(s.size(0)));
+  for (int64_t i = 0; i < s.size(0); ++i) {
+    set.x_id.push_back(concat("img", i));
+    set.x_label.push_back(labels.empty() ? i : labels[static_cast<size_t>(i)]);
+    record.images.push_back({set.x_id.back(), set.x_id.back() + ".jpg", {}, set.x_label.back(), 0});
+  }
+  for (const int64_t image : image_of_caption) {
+    set.y_id.push_back(concat("img", image, "#", seen[static_cast<size_t>(image)]++));
+    set.y_image.push_back(image), set.y_label.push_back(set.x_label[static_cast<size_t>(image)]);
+    record.captions.push_back(
+        {set.y_id.back(), concat("caption ", record.captions.size()), image, /*tokens=*/2, 0, false, 0});
+  }
+  ProtocolRegistry protocols("protocol");
+  register_protocols(protocols);
+  record.result = protocols.make_default(labels.empty() ? "image-retrieval" : "identity-retrieval")->evaluate(set);
+  const TopLists lists = top_lists(*tiles, kTopItems);
+  for (const DirectionRanks& ranks : record.result.ranks) {
+    auto& of_direction = record.top.emplace_back();
+    for (const int64_t query : ranks.query)
+      of_direction.push_back((ranks.name == "i2t" ? lists.cols_of_row : lists.rows_of_col)[static_cast<size_t>(query)]);
+  }
+  return record;
+}
+
+inline size_t direction_of(const EvaluationRecord& record, const std::string& name) {
+  size_t direction = 0;
+  while (record.result.ranks.at(direction).name != name) ++direction;
+  return direction;
+}
+
+}  // namespace diptych::testing
