@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 
 namespace diptych {

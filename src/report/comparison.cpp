@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
+#include <span>
 #include <unordered_map>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/bootstrap.h"
 #include "diptych/eval/metrics.h"

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "report/points.h"
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "report/points.h"
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "report/points.h"
 

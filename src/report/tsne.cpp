@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "diptych/report/pca.h"
 #include "report/points.h"
