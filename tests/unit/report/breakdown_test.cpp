@@ -4,6 +4,8 @@
 
 #include <numeric>
 
+#include "diptych/core/error.h"
+#include "diptych/core/random.h"
 #include "unit/report/record_fixture.h"
 
 namespace diptych::testing {
