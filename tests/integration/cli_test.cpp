@@ -97,7 +97,7 @@ TEST_F(Program, EvaluateWritesTheSameBytesAsTraining) {
   int64_t lines = 0;
   while (std::getline(items, line)) ++lines;
   EXPECT_EQ(lines, head["images"].get<int64_t>() + head["captions"].get<int64_t>());
-  EXPECT_EQ(head["image_root"], (fs::canonical(dir()) / "set").string());
+  EXPECT_EQ(head["image_root"], (fs::canonical(dir()) / "set/images").string());
   fs::remove_all(dir() / "again");
 }
 
