@@ -45,7 +45,6 @@ Json TrainState::to_json() const {
             {"best_step", best_step},
             {"waited", waited},
             {"metrics_bytes", metrics_bytes},
-            {"finished", finished},
             {"window", window},
             {"schedule", schedule}};
   json["best"] = best ? Json(*best) : Json(nullptr);
@@ -63,7 +62,6 @@ TrainState TrainState::from_json(const Json& json, const std::string& where) {
   state.best_step = field<int64_t>(json, "best_step", where);
   state.waited = field<int64_t>(json, "waited", where);
   state.metrics_bytes = field<int64_t>(json, "metrics_bytes", where);
-  state.finished = field<bool>(json, "finished", where);
   state.window = field<Json>(json, "window", where);
   state.schedule = field<Json>(json, "schedule", where);
   if (const Json best = field<Json>(json, "best", where); best.is_number()) state.best = best.get<double>();

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "diptych/core/io/hash.h"
+#include "diptych/core/tensor/gemm.h"
 #include "diptych/core/text.h"
 #include "diptych/train/version.h"
 
@@ -147,6 +148,7 @@ Json environment(const Experiment& experiment) {
               {"torch", TORCH_VERSION},
               {"cpu_capability", at::get_cpu_capability()},
               {"threads", at::get_num_threads()},
+              {"gemm", linear_nt_backend()},
               {"cores", static_cast<int64_t>(std::thread::hardware_concurrency())},
               {"cuda_devices", static_cast<int64_t>(torch::cuda::device_count())},
               {"device", resolve_device(experiment.device).str()},

@@ -7,6 +7,7 @@
 
 #include "diptych/core/log.h"
 #include "diptych/core/signals.h"
+#include "diptych/core/tensor/gemm.h"
 #include "diptych/train/ema.h"
 
 namespace diptych {
@@ -220,6 +221,7 @@ LoadedRun load_run(const Catalog& catalog, const fs::path& run, const std::strin
       std::make_unique<Experiment>(read_experiment(catalog, source.tree)), {}, {}, folder.filename().string()};
   configure(*loaded.experiment, threads);
   const Checkpoint stored = load_checkpoint(folder);
+  use_linear_nt_backend(stored.identity.value("gemm", std::string("auto")));
   const Vocabulary vocabulary = load_run_vocabulary(run);
   loaded.data = load_data(*loaded.experiment, &vocabulary);
   if (const auto then = stored.identity.value("data", std::string()); then != loaded.data.corpus.fingerprint)

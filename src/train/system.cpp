@@ -13,12 +13,17 @@ LoaderSource DataBundle::source(const Experiment& experiment) const {
       image_cache};
 }
 
+std::vector<int64_t> DataBundle::training_images(const std::optional<int64_t>& limit_images) const {
+  std::vector<int64_t> rows = corpus.image_rows(Split::train);
+  if (limit_images && *limit_images < static_cast<int64_t>(rows.size()))
+    rows.resize(static_cast<size_t>(*limit_images));
+  return rows;
+}
+
 std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>& limit_images) const {
   std::vector<int64_t> rows = corpus.caption_rows(Split::train);
-  if (!limit_images) return rows;
-  const std::vector<int64_t> images = corpus.image_rows(Split::train);
-  if (*limit_images >= static_cast<int64_t>(images.size())) return rows;
-  const int64_t last = images[static_cast<size_t>(*limit_images - 1)];
+  const std::vector<int64_t> images = training_images(limit_images);
+  const int64_t last = images.empty() ? -1 : images.back();  // rows ascend, and captions follow their image's order
   std::erase_if(rows, [&](int64_t row) { return corpus.captions[static_cast<size_t>(row)].image_row > last; });
   return rows;
 }

@@ -21,7 +21,6 @@ struct TrainState {
   int64_t best_step = -1;
   int64_t waited = 0;  // evaluations without a better value, within the stage
   int64_t metrics_bytes = 0;
-  bool finished = false;
   Json window = Json::object();    // sums of the current log interval
   Json schedule = Json::object();  // of the stage
   Json to_json() const;

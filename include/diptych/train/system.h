@@ -23,7 +23,8 @@ struct DataBundle {
   std::shared_ptr<ImageCache> image_cache;      // null unless data.loader.cache_mb > 0
 
   LoaderSource source(const Experiment& experiment) const;
-  /// Caption rows of the training split, of the first `limit` images if asked.
+  /// Image rows of the training split, the first `limit` of them if asked; and the rows of their captions.
+  std::vector<int64_t> training_images(const std::optional<int64_t>& limit_images) const;
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };
 /// Reads the corpus, checks that its images exist, builds the vocabulary from the training captions (or takes the

@@ -35,8 +35,9 @@ class Trainer {
   void run(RunDirectory& run);
   const TrainState& state() const;
 
+  struct State;  // src/train/trainer_state.h
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 

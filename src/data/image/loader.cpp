@@ -197,6 +197,7 @@ bool Loader::next(Batch& batch) {
   }
 }
 
+int64_t Loader::consumed() const { return static_cast<int64_t>(state_->place); }
 double Loader::wait_seconds() const { return state_->feed ? state_->feed->wait_seconds() : 0; }
 const std::vector<std::string>& Loader::skipped() const { return state_->skipped; }
 

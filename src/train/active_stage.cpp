@@ -1,0 +1,43 @@
+#include "train/active_stage.h"
+
+#include <torch/torch.h>
+
+#include "train/parameter_groups.h"
+
+namespace diptych {
+namespace {
+
+std::shared_ptr<Sampler> make_sampler(const Experiment& experiment, const DataBundle& data,
+                                      const StageOptions& options) {
+  const SamplerContext context{data.corpus, data.training_captions(experiment.train.limit_images),
+                               experiment.batch_size(options), static_cast<uint64_t>(experiment.seed)};
+  return experiment.data.sampler.make(context);
+}
+
+}  // namespace
+
+ActiveStage::ActiveStage(const Experiment& experiment, const DataBundle& data, System& system, const TrainState& at)
+    : options(experiment.train.stages[static_cast<size_t>(at.stage)]),
+      freezer(system, "", options.freeze, options.freeze_statistics),
+      optimizer(options.optim.make()),
+      schedule(options.schedule.make()),
+      sampler(make_sampler(experiment, data, options)),
+      weights(system.objective->weights(options)),
+      image_frozen(!parameters_train(system.model->image())),
+      steps_per_epoch(sampler->batches_per_epoch() / experiment.train.accumulate) {
+  optimizer->set_parameters(trainable_parameters(system, options));
+  schedule->restore(at.schedule);
+  if (steps_per_epoch < 1)
+    throw UsageError("", concat("train.accumulate = ", experiment.train.accumulate, " is more than the ",
+                                sampler->batches_per_epoch(), " batches of an epoch"));
+  if (options.augment == Augment::flip && !image_frozen)
+    throw UsageError("", concat("train.stages '", options.name, "': augment = flip needs a frozen image encoder"),
+                     "freeze: [model.image], or augment: full");
+}
+
+double ActiveStage::lr(int64_t stage_step) const {
+  const auto warmup = static_cast<int64_t>(options.warmup_epochs * static_cast<double>(steps_per_epoch));
+  return optimizer->base_lr() * schedule->factor(time(stage_step)) * warmup_factor(stage_step, warmup);
+}
+
+}  // namespace diptych

@@ -1,0 +1,70 @@
+#include <torch/torch.h>
+
+#include <chrono>
+
+#include "train/parameter_groups.h"
+#include "train/trainer_state.h"
+
+namespace diptych {
+namespace {
+
+/// Puts weights, generator and place back as they were, whatever happened in between.
+class Restored {
+ public:
+  explicit Restored(Trainer::State& state)
+      : state_(state), before_(state.checkpoint()), at_(state.at), pending_(state.pending_optimizer) {}
+  ~Restored() {
+    state_.stage.reset();
+    state_.restore(before_);
+    state_.at = at_;
+    state_.pending_optimizer = std::move(pending_);
+  }
+  const Checkpoint& before() const { return before_; }
+
+ private:
+  Trainer::State& state_;
+  Checkpoint before_;
+  TrainState at_;
+  std::map<std::string, at::Tensor> pending_;
+};
+
+}  // namespace
+
+Preflight Trainer::preflight() {
+  State& s = *state_;
+  Preflight out;
+  const Restored restored(s);
+  const TrainState start = s.at;
+  for (size_t i = 0; i < s.experiment.train.stages.size(); ++i) {
+    s.pending_optimizer.clear();
+    s.at = start;
+    s.at.schedule = Json::object();
+    s.at.stage = static_cast<int64_t>(i);
+    s.begin_stage();
+    out.steps += s.stage->steps_per_epoch * s.stage->options.epochs;
+    out.groups += group_table(s.system, *s.stage->optimizer, s.stage->options);
+  }
+  const auto clock = std::chrono::steady_clock::now();
+  std::vector<PairBatch> batches = s.stage->sampler->epoch(0);
+  batches.resize(1);
+  Loader loader(s.data.source(s.experiment), std::move(batches), 0, s.stage->crops());
+  Batch batch;
+  if (loader.next(batch)) {
+    s.system.train();
+    s.stage->freezer.apply_modes();
+    check_labels(s.system, s.data, batch);
+    const ObjectiveValue value =
+        forward_batch(s.system, to_device(batch, s.system.device), *s.stage, s.experiment.precision, 0, 0);
+    s.throw_nonfinite(find_nonfinite(value, s.data.corpus, batch));
+    value.total.backward();
+    const auto& parameters = s.stage->optimizer->parameters();
+    s.throw_nonfinite(find_nonfinite(gradient_norm(parameters), parameters, s.data.corpus, batch));
+    out.loss = value.total.item<double>();
+    s.stage->optimizer->zero_grad();
+  }
+  out.step_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock).count();
+  for (const auto& [name, tensor] : restored.before().model.tensors) out.checkpoint_bytes += 3 * tensor.nbytes();
+  return out;
+}
+
+}  // namespace diptych

@@ -1,0 +1,57 @@
+#include "train/run_log.h"
+
+#include <sstream>
+
+#include "diptych/core/log.h"
+#include "diptych/core/text.h"
+
+namespace diptych {
+namespace {
+
+constexpr const char* kBadSamples = "bad_samples.jsonl";
+constexpr uint64_t kMaxBadSamples = 64 << 20;
+
+}  // namespace
+
+RunLog::RunLog(const std::filesystem::path& run, int64_t metrics_bytes)
+    : run_(run), metrics_(run / "metrics.jsonl", metrics_bytes), timing_(run / "timing.jsonl") {
+  std::error_code ignored;
+  if (!std::filesystem::exists(run / kBadSamples, ignored)) return;
+  std::istringstream lines(read_file(run / kBadSamples, kMaxBadSamples, ErrorClass::out));
+  for (std::string line; std::getline(lines, line);)
+    if (const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false); row.is_object())
+      bad_.insert(row.value("sample", std::string()));
+}
+
+void RunLog::step(const Step& step, const Times& times) {
+  Json row{{"v", 1}, {"kind", "train"}, {"step", step.step}, {"epoch", step.epoch}, {"lr", step.lr}};
+  row.update(step.means);
+  metrics_.write(dump_line(row));
+  timing_.write(dump_line(Json{{"step", step.step},
+                               {"pairs_per_s", times.pairs_per_s},
+                               {"wait_s", times.wait_s},
+                               {"memory_mb", times.memory_mb}}));
+}
+
+void RunLog::evaluation(int64_t step, int64_t epoch, const ProtocolResult& result, double seconds) {
+  Json row{{"v", 1},         {"kind", "eval"},        {"step", step},
+           {"epoch", epoch}, {"split", result.split}, {"protocol", result.protocol}};
+  for (const auto& [name, value] : result.metrics)
+    if (value.available) row[name] = value.value;
+  metrics_.write(dump_line(row));
+  timing_.write(dump_line(Json{{"step", step}, {"evaluation_s", seconds}}));
+}
+
+void RunLog::bad_samples(int64_t epoch, const std::vector<std::string>& skipped) {
+  for (const std::string& sample : skipped) {
+    if (!bad_.insert(sample).second) continue;
+    log::warn("skipped " + sample);
+    LineWriter(run_ / kBadSamples).write(dump_line(Json{{"v", 1}, {"epoch", epoch}, {"sample", sample}}));
+  }
+}
+
+void RunLog::nonfinite(int64_t step, const Json& report) const {
+  write_file_atomically(run_ / concat("nonfinite-step-", step, ".json"), report.dump(1) + "\n");
+}
+
+}  // namespace diptych

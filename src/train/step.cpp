@@ -1,0 +1,98 @@
+#include "train/step.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "train/parameter_groups.h"
+
+namespace diptych {
+namespace {
+
+Json number_or_text(double value) { return std::isfinite(value) ? Json(value) : Json(std::to_string(value)); }
+
+/// Largest and smallest finite magnitude and the number of values that are not finite.
+Json statistics(const at::Tensor& tensor) {
+  const at::Tensor finite = tensor.isfinite();
+  const at::Tensor kept = tensor.masked_select(finite).abs();
+  Json out{{"elements", tensor.numel()}, {"not_finite", tensor.numel() - finite.sum().item<int64_t>()}};
+  if (kept.numel() > 0) {
+    out["largest"] = kept.max().item<double>();
+    out["mean_magnitude"] = kept.mean().item<double>();
+  }
+  return out;
+}
+
+}  // namespace
+
+ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveStage& stage, Precision precision,
+                             int64_t step, double epoch) {
+  LossInput input;
+  {
+    const AutocastScope autocast(precision, system.device.type());
+    at::Tensor features = batch.image;
+    if (const bool cached = features.dim() == 2; !cached) {
+      const at::AutoGradMode gradients(!stage.image_frozen);
+      features = system.model->image_features(batch.image);
+    }
+    input.x = system.model->image_embedding(features).index_select(0, batch.image_index);
+    input.y = system.model->text_embedding(batch.tokens, batch.length);
+  }
+  input.x = input.x.to(at::kFloat), input.y = input.y.to(at::kFloat);
+  if (system.objective->needs_scores()) input.scores = system.model->scorer().forward(input.x, input.y);
+  input.label = batch.label;
+  input.image_row = batch.image_row;
+  input.step = step;
+  input.epoch = epoch;
+  return system.objective->forward(input, stage.weights);
+}
+
+double gradient_norm(const std::vector<NamedParameter>& parameters) {
+  std::vector<at::Tensor> gradients;
+  for (const auto& parameter : parameters)
+    if (parameter.value.grad().defined()) gradients.push_back(parameter.value.grad());
+  if (gradients.empty()) return 0;
+  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients))).item<double>();
+}
+
+void scale_gradients(const std::vector<NamedParameter>& parameters, double factor) {
+  for (const auto& parameter : parameters)
+    if (at::Tensor gradient = parameter.value.grad(); gradient.defined()) gradient.mul_(factor);
+}
+
+std::optional<NonFinite> find_nonfinite(const ObjectiveValue& value, const Corpus& corpus, const Batch& batch) {
+  const double total = value.total.item<double>();
+  if (std::isfinite(total)) return {};
+  std::string culprits;
+  Json terms = Json::object();
+  for (const auto& term : value.terms) {
+    const double each = term.value.total.item<double>();
+    terms[term.name] = number_or_text(each);
+    if (!std::isfinite(each)) culprits += " " + term.name;
+  }
+  const std::string samples = sample_ids(corpus, batch);
+  return NonFinite{concat("the loss is not finite; terms:", culprits.empty() ? " (their sum)" : culprits,
+                          "; captions of the batch: ", samples),
+                   "lower the learning rate, or look for damaged inputs with diptych data check",
+                   Json{{"what", "loss"}, {"loss", number_or_text(total)}, {"terms", terms}, {"samples", samples}}};
+}
+
+std::optional<NonFinite> find_nonfinite(double norm, const std::vector<NamedParameter>& parameters,
+                                        const Corpus& corpus, const Batch& batch) {
+  if (std::isfinite(norm)) return {};
+  std::string first;
+  Json gradients = Json::object();
+  for (const auto& parameter : parameters) {
+    const at::Tensor& gradient = parameter.value.grad();
+    if (!gradient.defined() || gradient.isfinite().all().item<bool>()) continue;
+    if (first.empty()) first = parameter.name;
+    gradients[parameter.name] = statistics(gradient);
+  }
+  const std::string samples = sample_ids(corpus, batch);
+  return NonFinite{
+      concat("the gradient is not finite, first in ", first, "; captions of the batch: ", samples),
+      "lower the learning rate, or set train.clip_norm",
+      Json{{"what", "gradient"}, {"norm", number_or_text(norm)}, {"gradients", gradients}, {"samples", samples}}};
+}
+
+}  // namespace diptych

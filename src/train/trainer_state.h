@@ -1,0 +1,48 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "diptych/train/ema.h"
+#include "diptych/train/trainer.h"
+#include "train/active_stage.h"
+#include "train/meter.h"
+#include "train/run_log.h"
+#include "train/step.h"
+
+namespace diptych {
+
+/// All that a training is made of between two steps; trainer.cpp moves it, trainer_state.cpp saves and restores it.
+struct Trainer::State {
+  State(const Experiment& experiment, const DataBundle& data, System& system);
+
+  const Experiment& experiment;
+  const DataBundle& data;
+  System& system;
+  std::shared_ptr<Protocol> protocol;
+  std::string metric;  // selection metric, "" for last
+  Ema ema;
+  TrainState at;
+  std::unique_ptr<ActiveStage> stage;
+  FeatureCache cache;
+  Meter window;
+  std::unique_ptr<RunLog> run_log;
+  std::map<std::string, at::Tensor> pending_optimizer;  // of a restored checkpoint, until its stage is made
+
+  void begin_stage();
+  double epoch_position() const;  // finished epochs and the share of the running one
+
+  // One epoch (trainer.cpp).
+  at::Tensor cached_features();
+  bool train_epoch(RunDirectory& run);
+  void train_step(const Batch& batch, bool boundary);
+  void throw_nonfinite(const std::optional<NonFinite>& found) const;
+  bool evaluate();
+  void check_collapse(const ProtocolResult& result) const;
+
+  // Checkpoints (trainer_state.cpp).
+  Checkpoint checkpoint() const;
+  void restore(const Checkpoint& checkpoint);
+  void save(RunDirectory& run);
+};
+
+}  // namespace diptych
