@@ -36,9 +36,8 @@ Command add_train(CLI::App& app) {
       ->allow_extra_args(false);
   const auto run = [arguments](const Globals& globals, const Catalog& catalog,
                                const std::vector<std::string>& overrides) {
-    std::vector<Expectation> expectations;
-    for (const std::string& text : arguments->expect) expectations.push_back(parse_expectation(text));
     TrainRequest request = arguments->request;
+    for (const std::string& text : arguments->expect) request.expectations.push_back(parse_expectation(text));
     request.config = arguments->config, request.run_dir = arguments->run_dir, request.resume = arguments->resume;
     request.init_from = arguments->init_from, request.threads = globals.threads, request.command = globals.argv;
     request.overrides = overrides;
@@ -55,7 +54,8 @@ Command add_train(CLI::App& app) {
       print(globals, table_text(*outcome.final_result));
     }
     if (!outcome.run.empty() && !outcome.already_complete) print(globals, "run: " + outcome.run.string() + "\n");
-    check_expectations(expectations, results, [&](const std::string& line) { print(globals, line + "\n"); });
+    if (!request.dry_run)
+      check_expectations(request.expectations, results, [&](const std::string& line) { print(globals, line + "\n"); });
     return document;
   };
   return {command, run, true};

@@ -45,6 +45,7 @@ Json TrainState::to_json() const {
             {"best_step", best_step},
             {"waited", waited},
             {"metrics_bytes", metrics_bytes},
+            {"evaluation_due", evaluation_due},
             {"window", window},
             {"schedule", schedule}};
   json["best"] = best ? Json(*best) : Json(nullptr);
@@ -62,6 +63,7 @@ TrainState TrainState::from_json(const Json& json, const std::string& where) {
   state.best_step = field<int64_t>(json, "best_step", where);
   state.waited = field<int64_t>(json, "waited", where);
   state.metrics_bytes = field<int64_t>(json, "metrics_bytes", where);
+  state.evaluation_due = field<bool>(json, "evaluation_due", where);
   state.window = field<Json>(json, "window", where);
   state.schedule = field<Json>(json, "schedule", where);
   if (const Json best = field<Json>(json, "best", where); best.is_number()) state.best = best.get<double>();
@@ -76,14 +78,12 @@ std::string checkpoint_name(int64_t step) {
 void save_checkpoint(const fs::path& checkpoints, const Checkpoint& checkpoint) {
   make_directories(checkpoints);
   const std::string name = checkpoint_name(checkpoint.state.step);
-  if (!fs::exists(checkpoints / name)) {
-    StagedDirectory staged(checkpoints / name);
-    staged.add("model.safetensors", [&](const auto& sink) { write_safetensors(checkpoint.model, sink); });
-    staged.add("optim.safetensors", [&](const auto& sink) { write_safetensors(checkpoint.optimizer, sink); });
-    const Json state{{"format", kFormat}, {"train", checkpoint.state.to_json()}, {"identity", checkpoint.identity}};
-    staged.add("state.json", state.dump(1) + "\n");
-    staged.commit();
-  }
+  StagedDirectory staged(checkpoints / name);
+  staged.add("model.safetensors", [&](const auto& sink) { write_safetensors(checkpoint.model, sink); });
+  staged.add("optim.safetensors", [&](const auto& sink) { write_safetensors(checkpoint.optimizer, sink); });
+  const Json state{{"format", kFormat}, {"train", checkpoint.state.to_json()}, {"identity", checkpoint.identity}};
+  staged.add("state.json", state.dump(1) + "\n");
+  staged.commit();
   point_to(checkpoints, "latest", name);
 }
 
@@ -112,14 +112,20 @@ std::vector<std::string> list_checkpoints(const fs::path& checkpoints) {
   return names;
 }
 
-void prune_checkpoints(const fs::path& checkpoints, int64_t keep) {
+void prune_checkpoints(const fs::path& checkpoints, int64_t keep, int64_t step) {
   const auto best = pointed_at(checkpoints, "best");
-  const auto names = list_checkpoints(checkpoints);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < names.size(); ++i)
-    if (names[i] != best) {
-      std::error_code ignored;
-      fs::remove_all(checkpoints / names[i], ignored);
-    }
+  const std::string newest = checkpoint_name(step);
+  const auto later = [](const std::string& a, const std::string& b) {
+    return std::pair(a.size(), a) > std::pair(b.size(), b);
+  };
+  auto names = list_checkpoints(checkpoints);
+  const auto abandoned = std::ranges::stable_partition(names, [&](const auto& name) { return later(name, newest); });
+  const std::vector<std::string> left(abandoned.begin(), abandoned.end());
+  names.erase(abandoned.begin(), names.end());
+  for (size_t i = 0; i + static_cast<size_t>(keep) < left.size(); ++i)
+    if (left[i] != best) names.push_back(left[i]);
+  std::error_code ignored;
+  for (const std::string& name : names) fs::remove_all(checkpoints / name, ignored);
 }
 
 Checkpoint load_checkpoint(const fs::path& folder) {

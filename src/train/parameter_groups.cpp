@@ -95,11 +95,4 @@ void check_labels(const System& system, const DataBundle& data, const Batch& bat
 
 bool has_validation(const Corpus& corpus) { return !corpus.image_rows(Split::val).empty(); }
 
-int64_t total_steps_left(const Experiment& experiment, const Sampler& sampler, int64_t stage, int64_t stage_step) {
-  int64_t epochs = 0;
-  for (size_t i = static_cast<size_t>(stage); i < experiment.train.stages.size(); ++i)
-    epochs += experiment.train.stages[i].epochs;
-  return epochs * (sampler.batches_per_epoch() / experiment.train.accumulate) - stage_step;
-}
-
 }  // namespace diptych

@@ -25,7 +25,4 @@ void check_labels(const System& system, const DataBundle& data, const Batch& bat
 
 bool has_validation(const Corpus& corpus);
 
-/// Optimiser steps from here to the end of the run, for the time left.
-int64_t total_steps_left(const Experiment& experiment, const Sampler& sampler, int64_t stage, int64_t stage_step);
-
 }  // namespace diptych

@@ -28,11 +28,52 @@ class Restored {
   std::map<std::string, at::Tensor> pending_;
 };
 
+/// One real batch forward and backward in the current stage; nothing is applied.
+double try_step(Trainer::State& s) {
+  std::vector<PairBatch> batches = s.stage->sampler->epoch(0);
+  batches.resize(1);
+  Loader loader(s.data.source(s.experiment), std::move(batches), 0, s.stage->crops());
+  Batch batch;
+  if (!loader.next(batch)) return 0;
+  s.system.train();
+  s.stage->freezer.apply_modes();
+  check_labels(s.system, s.data, batch);
+  const ObjectiveValue value =
+      forward_batch(s.system, to_device(batch, s.system.device), *s.stage, s.experiment.precision, 0, 0);
+  s.throw_nonfinite(find_nonfinite(value, s.data.corpus, batch));
+  value.total.backward();
+  const auto& parameters = s.stage->optimizer->parameters();
+  s.throw_nonfinite(find_nonfinite(gradient_norm(parameters), parameters, s.data.corpus, batch));
+  s.stage->optimizer->zero_grad();
+  return value.total.item<double>();
+}
+
 }  // namespace
+
+/// The metric that selects must exist on the validation split (K above the gallery). Its size decides, not the
+/// embeddings: small made-up ones stand for them.
+void Trainer::State::check_selection() const {
+  if (metric.empty() || !has_validation(data.corpus)) return;
+  const auto made_up = [](size_t rows) {
+    return at::arange(static_cast<int64_t>(rows) * 4, at::kFloat).sin().view({-1, 4});
+  };
+  EncodedSplit encoded{data.corpus.image_rows(Split::val), data.corpus.caption_rows(Split::val), {}, {}};
+  encoded.x = made_up(encoded.image_rows.size());
+  encoded.y = made_up(encoded.caption_rows.size());
+  const ProtocolResult result =
+      evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
+  if (const Metric* selected = result.find(metric); !selected || !selected->available)
+    throw UsageError("",
+                     concat("evaluate.select: ", metric, " is not available on val",
+                            selected ? concat(" (gallery of ", selected->gallery, ")") : std::string()),
+                     "the gallery is smaller than K: select another metric");
+}
 
 Preflight Trainer::preflight() {
   State& s = *state_;
   Preflight out;
+  s.check_selection();
+  s.steps_of_stage.clear();
   const Restored restored(s);
   const TrainState start = s.at;
   for (size_t i = 0; i < s.experiment.train.stages.size(); ++i) {
@@ -41,28 +82,13 @@ Preflight Trainer::preflight() {
     s.at.schedule = Json::object();
     s.at.stage = static_cast<int64_t>(i);
     s.begin_stage();
-    out.steps += s.stage->steps_per_epoch * s.stage->options.epochs;
+    s.steps_of_stage.push_back(s.stage->steps_per_epoch * s.stage->options.epochs);
+    out.steps += s.steps_of_stage.back();
     out.groups += group_table(s.system, *s.stage->optimizer, s.stage->options);
+    const auto clock = std::chrono::steady_clock::now();
+    out.loss = try_step(s);
+    out.step_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock).count();
   }
-  const auto clock = std::chrono::steady_clock::now();
-  std::vector<PairBatch> batches = s.stage->sampler->epoch(0);
-  batches.resize(1);
-  Loader loader(s.data.source(s.experiment), std::move(batches), 0, s.stage->crops());
-  Batch batch;
-  if (loader.next(batch)) {
-    s.system.train();
-    s.stage->freezer.apply_modes();
-    check_labels(s.system, s.data, batch);
-    const ObjectiveValue value =
-        forward_batch(s.system, to_device(batch, s.system.device), *s.stage, s.experiment.precision, 0, 0);
-    s.throw_nonfinite(find_nonfinite(value, s.data.corpus, batch));
-    value.total.backward();
-    const auto& parameters = s.stage->optimizer->parameters();
-    s.throw_nonfinite(find_nonfinite(gradient_norm(parameters), parameters, s.data.corpus, batch));
-    out.loss = value.total.item<double>();
-    s.stage->optimizer->zero_grad();
-  }
-  out.step_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - clock).count();
   for (const auto& [name, tensor] : restored.before().model.tensors) out.checkpoint_bytes += 3 * tensor.nbytes();
   return out;
 }

@@ -67,7 +67,6 @@ void RunDirectory::check_free(const fs::path& path) {
 RunDirectory RunDirectory::create(const fs::path& path, const Experiment& experiment, const ExperimentSource& source,
                                   const DataBundle& data, const std::vector<std::string>& command) {
   check_free(path);
-  std::error_code error;
   make_directories(path);
   RunDirectory run(path);
   const auto rows = with_absolute_paths(rows_of(experiment));
@@ -87,12 +86,25 @@ RunDirectory RunDirectory::create(const fs::path& path, const Experiment& experi
   run.set_status("running");
   // Last: from here on the folder is a run that can be resumed.
   write_file_atomically(path / "config.resolved.yaml", to_yaml(rows));
-  const fs::path link = path.parent_path() / "latest";
-  if (fs::is_symlink(fs::symlink_status(link, error)) || !fs::exists(link, error)) {
-    fs::remove(link, error);
-    fs::create_directory_symlink(path.filename(), link, error);
-  }
   return run;
+}
+
+void RunDirectory::point_latest_here() const {
+  const fs::path link = path_.parent_path() / "latest";
+  std::error_code error;
+  if (!fs::is_symlink(fs::symlink_status(link, error)) && fs::exists(link, error)) return;
+  fs::remove(link, error);
+  fs::create_directory_symlink(path_.filename(), link, error);
+}
+
+void RunDirectory::record_configuration(const Experiment& experiment, int64_t step) {
+  const fs::path file = path_ / "config.resolved.yaml";
+  const std::string now = to_yaml(with_absolute_paths(rows_of(experiment)));
+  const std::string then = read_file(file, kMaxText, ErrorClass::cfg);
+  if (now == then) return;
+  make_directories(path_ / "config.d");
+  write_file_atomically(path_ / "config.d" / concat("resolved-until-step-", step, ".yaml"), then);
+  write_file_atomically(file, now);
 }
 
 RunDirectory RunDirectory::open(const fs::path& path) {

@@ -36,11 +36,10 @@ struct EpochClock {
 
 void show_progress(const Trainer::State& state, const EpochClock& clock, double lr, double wait_s, bool epoch_end) {
   const TrainState& at = state.at;
-  const int64_t left = total_steps_left(state.experiment, *state.stage->sampler, at.stage, at.stage_step);
   log::progress(concat("epoch ", at.epochs + 1, "/", total_epochs(state.experiment), " step ", at.step, " ",
                        state.window.text(), " lr ", short_number(lr), " ", static_cast<int64_t>(clock.pairs_per_s()),
                        " pairs/s wait ", static_cast<int64_t>(100 * wait_s / clock.seconds()), "% mem ",
-                       bytes_text(resident_bytes()), " ETA ", duration_text(clock.seconds_for(left))),
+                       bytes_text(resident_bytes()), " ETA ", duration_text(clock.seconds_for(state.steps_left()))),
                 epoch_end);
 }
 
@@ -202,25 +201,54 @@ bool Trainer::State::evaluate() {
   return better;
 }
 
+/// What follows an epoch: evaluation, then a checkpoint if one is due.
+void Trainer::State::finish_epoch(RunDirectory& run) {
+  const bool last = at.stage_epoch == stage->options.epochs;
+  const bool due = last || at.stage_epoch % experiment.evaluate.every == 0;
+  const bool better = due && has_validation(data.corpus) && evaluate();
+  at.evaluation_due = false;
+  if (better || last || at.stage_epoch % experiment.train.checkpoint.every_epochs == 0) save(run);
+}
+
+bool Trainer::State::stage_is_over(int64_t number) const {
+  const int64_t patience = experiment.evaluate.patience;
+  return !at.evaluation_due && (at.stage_epoch >= experiment.train.stages[static_cast<size_t>(number)].epochs ||
+                                (patience > 0 && at.waited >= patience));
+}
+
+int64_t Trainer::State::steps_left() const {
+  int64_t left = -at.stage_step;
+  for (size_t i = static_cast<size_t>(at.stage); i < steps_of_stage.size(); ++i) left += steps_of_stage[i];
+  return left;
+}
+
+bool Trainer::complete() const {
+  const auto stages = static_cast<int64_t>(state_->experiment.train.stages.size());
+  return state_->at.stage + 1 == stages && state_->stage_is_over(state_->at.stage);
+}
+
 void Trainer::run(RunDirectory& run) {
   State& s = *state_;
   s.run_log = std::make_unique<RunLog>(run.path(), s.at.metrics_bytes);
   const auto stages = static_cast<int64_t>(s.experiment.train.stages.size());
-  while (s.at.stage < stages) {
+  while (true) {
     s.begin_stage();
     const StageOptions& options = s.stage->options;
     log::info(concat("stage ", s.at.stage + 1, "/", stages, " '", options.name, "': ", options.epochs, " epochs of ",
                      s.stage->steps_per_epoch, " steps, ", s.experiment.batch_size(options), " pairs a step",
                      s.stage->image_frozen ? ", image encoder frozen" : ""));
-    const int64_t patience = s.experiment.evaluate.patience;
-    while (s.at.stage_epoch < options.epochs && !(patience > 0 && s.at.waited >= patience)) {
-      if (!s.train_epoch(run)) throw Interrupted{signals::pending()};
-      const bool last = s.at.stage_epoch == options.epochs;
-      const bool evaluate = last || s.at.stage_epoch % s.experiment.evaluate.every == 0;
-      const bool better = evaluate && has_validation(s.data.corpus) && s.evaluate();
-      if (better || last || s.at.stage_epoch % s.experiment.train.checkpoint.every_epochs == 0) s.save(run);
+    while (!s.stage_is_over(s.at.stage)) {
+      if (!s.at.evaluation_due && !s.train_epoch(run)) throw Interrupted{signals::pending()};
+      s.at.evaluation_due = true;
+      try {
+        s.finish_epoch(run);
+      } catch (const Interrupted&) {
+        s.save(run);  // the epoch is kept; its evaluation comes first when the run is resumed
+        throw;
+      }
     }
-    if (s.at.stage + 1 == stages) break;
+    if (s.saved_step != s.at.step) s.save(run);  // stopped early, between two saved epochs
+    if (s.at.stage + 1 == stages) return;
     ++s.at.stage;
     s.at.stage_epoch = s.at.stage_step = s.at.waited = 0;
     s.at.schedule = Json::object();

@@ -75,10 +75,15 @@ Checkpoint Trainer::State::checkpoint() const {
 
 void Trainer::State::save(RunDirectory& run) {
   run_log->sync();
-  save_checkpoint(run.checkpoints(), checkpoint());
-  if (at.best_step == at.step || (metric.empty() && at.best_step < 0))
-    point_to(run.checkpoints(), "best", checkpoint_name(at.step));
-  prune_checkpoints(run.checkpoints(), experiment.train.checkpoint.keep);
+  const auto folder = run.checkpoints();
+  save_checkpoint(folder, checkpoint());
+  // Also after a resumption from an older checkpoint `best` names what this course has found best.
+  const int64_t best = metric.empty() ? at.step : at.best_step;
+  if (best >= 0 && std::filesystem::is_directory(folder / checkpoint_name(best)) &&
+      pointed_at(folder, "best") != checkpoint_name(best))
+    point_to(folder, "best", checkpoint_name(best));
+  prune_checkpoints(folder, experiment.train.checkpoint.keep, at.step);
+  saved_step = at.evaluation_due ? -1 : at.step;
 }
 
 void Trainer::State::restore(const Checkpoint& checkpoint) {
@@ -91,6 +96,7 @@ void Trainer::State::restore(const Checkpoint& checkpoint) {
   restore_module(system, checkpoint.model.tensors, where);
   ema.restore(stored);
   at = checkpoint.state;
+  saved_step = at.evaluation_due ? -1 : at.step;
   window = Meter::from_json(checkpoint.state.window);
   pending_optimizer.clear();
   for (const auto& [name, tensor] : stored)

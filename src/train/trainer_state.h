@@ -27,6 +27,8 @@ struct Trainer::State {
   Meter window;
   std::unique_ptr<RunLog> run_log;
   std::map<std::string, at::Tensor> pending_optimizer;  // of a restored checkpoint, until its stage is made
+  std::vector<int64_t> steps_of_stage;                  // by preflight, for the time left
+  int64_t saved_step = -1;                              // of the newest checkpoint that owes no evaluation
 
   void begin_stage();
   double epoch_position() const;  // finished epochs and the share of the running one
@@ -36,7 +38,11 @@ struct Trainer::State {
   bool train_epoch(RunDirectory& run);
   void train_step(const Batch& batch, bool boundary);
   void throw_nonfinite(const std::optional<NonFinite>& found) const;
+  void finish_epoch(RunDirectory& run);
   bool evaluate();
+  bool stage_is_over(int64_t stage) const;  // for the place where the training stands
+  int64_t steps_left() const;
+  void check_selection() const;
   void check_collapse(const ProtocolResult& result) const;
 
   // Checkpoints (trainer_state.cpp).

@@ -21,6 +21,7 @@ struct TrainState {
   int64_t best_step = -1;
   int64_t waited = 0;  // evaluations without a better value, within the stage
   int64_t metrics_bytes = 0;
+  bool evaluation_due = false;     // the epoch is over, its evaluation is not
   Json window = Json::object();    // sums of the current log interval
   Json schedule = Json::object();  // of the stage
   Json to_json() const;
@@ -38,14 +39,16 @@ struct Checkpoint {
 /// "step-00001234".
 std::string checkpoint_name(int64_t step);
 
-/// Writes checkpoints/step-N whole or not at all, then `latest`. throws OutputError.
+/// Writes checkpoints/step-N whole or not at all (in place of one that is there already), then `latest`. throws
+/// OutputError.
 void save_checkpoint(const std::filesystem::path& checkpoints, const Checkpoint& checkpoint);
 /// Points `latest` or `best` at a checkpoint.
 void point_to(const std::filesystem::path& checkpoints, const std::string& pointer, const std::string& name);
 /// What a pointer names, or nothing.
 std::optional<std::string> pointed_at(const std::filesystem::path& checkpoints, const std::string& pointer);
-/// Removes all but the newest `keep` and the best.
-void prune_checkpoints(const std::filesystem::path& checkpoints, int64_t keep);
+/// Removes all but the newest `keep` up to `step`, the one just saved, and the best. Those after `step` belong to a
+/// course that a resumption from an older checkpoint has left: they go too.
+void prune_checkpoints(const std::filesystem::path& checkpoints, int64_t keep, int64_t step);
 /// Names of all checkpoint folders, oldest first.
 std::vector<std::string> list_checkpoints(const std::filesystem::path& checkpoints);
 

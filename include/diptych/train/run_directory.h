@@ -33,6 +33,10 @@ class RunDirectory {
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
   std::string status() const;
   void set_status(const std::string& status);
+  /// Points the link `latest` beside the run at it, unless something else has that name.
+  void point_latest_here() const;
+  /// Makes config.resolved.yaml say what holds from `step` on; the former text goes to config.d/.
+  void record_configuration(const Experiment& experiment, int64_t step);
   void add_session(const std::string& kind, const Json& details);
 
  private:

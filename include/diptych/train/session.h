@@ -22,15 +22,16 @@ struct TrainRequest {
   std::string checkpoint;           // with resume: exactly this one
   std::filesystem::path init_from;  // weights only, new run
   bool dry_run = false, force_resume = false;
-  int64_t threads = 0;               // 0: from the configuration
-  std::vector<std::string> command;  // argv, for command.json
+  int64_t threads = 0;                    // 0: from the configuration
+  std::vector<std::string> command;       // argv, for command.json
+  std::vector<Expectation> expectations;  // their names are checked before anything is trained
 };
 
 /// How a training ended.
 struct TrainOutcome {
   std::filesystem::path run;
   bool already_complete = false;
-  std::optional<ProtocolResult> final_result;  // of the best checkpoint on evaluate.final
+  std::optional<ProtocolResult> final_result;  // of the best checkpoint on evaluate.final; of a complete run as stored
 };
 
 /// Trains or resumes as asked; `print` receives the text of --dry-run. throws Error or Interrupted; the run's STATUS

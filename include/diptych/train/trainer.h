@@ -34,6 +34,8 @@ class Trainer {
   /// or collapse.
   void run(RunDirectory& run);
   const TrainState& state() const;
+  /// True if nothing is left to train: the last stage has had its epochs or has stopped early.
+  bool complete() const;
 
   struct State;  // src/train/trainer_state.h
 

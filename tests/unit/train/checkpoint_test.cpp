@@ -73,8 +73,24 @@ TEST(Checkpoint, PruningKeepsTheNewestAndTheBest) {
   const TempDir dir;
   for (const int64_t step : {1, 2, 3, 4}) save_checkpoint(dir.path(), checkpoint_at(step));
   point_to(dir.path(), "best", checkpoint_name(2));
-  prune_checkpoints(dir.path(), 1);
+  prune_checkpoints(dir.path(), 1, 4);
   EXPECT_EQ(list_checkpoints(dir.path()), (std::vector<std::string>{"step-00000002", "step-00000004"}));
+}
+
+TEST(Checkpoint, PruningDropsTheCourseThatWasLeft) {
+  const TempDir dir;
+  for (const int64_t step : {1, 2, 3, 9}) save_checkpoint(dir.path(), checkpoint_at(step));
+  prune_checkpoints(dir.path(), 2, 3);  // resumed from 2, saved 3: 9 is of another course
+  EXPECT_EQ(list_checkpoints(dir.path()), (std::vector<std::string>{"step-00000002", "step-00000003"}));
+}
+
+TEST(Checkpoint, SavingAStepAgainReplacesIt) {
+  const TempDir dir;
+  save_checkpoint(dir.path(), checkpoint_at(3));
+  Checkpoint other = checkpoint_at(3);
+  other.state.best = 99.0;
+  save_checkpoint(dir.path(), other);
+  EXPECT_EQ(load_checkpoint(dir / "step-00000003").state.best, 99.0);
 }
 
 TEST(Checkpoint, PointersToNothingAreIgnored) {
