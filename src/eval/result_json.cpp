@@ -37,6 +37,8 @@ ProtocolResult result_from_json(const Json& json, const std::string& name, Error
   ProtocolResult result;
   const auto text = [&](const char* key) { return json_field<std::string>(json, key, name, error_class); };
   const auto count = [&](const char* key) { return json_field<int64_t>(json, key, name, error_class); };
+  result.checkpoint = text("checkpoint");
+  result.overrides = json_field<std::vector<std::string>>(json, "overrides", name, error_class);
   result.protocol = text("protocol"), result.description = text("description"), result.split = text("split");
   result.by_identity = json.contains("relevant") && text("relevant") == "identity";
   result.images = count("images"), result.captions = count("captions");
@@ -57,6 +59,8 @@ Json to_json(const ProtocolResult& result) {
           {"protocol", result.protocol},
           {"description", result.description},
           {"split", result.split},
+          {"checkpoint", result.checkpoint},
+          {"overrides", result.overrides},
           {"relevant", result.by_identity ? "identity" : "image"},
           {"images", result.images},
           {"captions", result.captions},

@@ -34,6 +34,12 @@ void Ema::update() {
   at::_foreach_lerp_(shadows_, values_, 1 - decay);
 }
 
+bool Ema::same_as_weights(const std::string& pattern) const {
+  for (size_t i = 0; i < names_.size(); ++i)
+    if (name_matches(pattern, names_[i]) && !shadows_[i].equal(values_[i])) return false;
+  return true;
+}
+
 std::map<std::string, at::Tensor> Ema::state() const {
   std::map<std::string, at::Tensor> out;
   if (!active()) return out;

@@ -88,6 +88,12 @@ at::Tensor embed_captions(System& system, const DataBundle& data, const Experime
   return out;
 }
 
+/// The smaller spread of the two sides; negative (not known) where a single row has none.
+double common_spread(const EncodedSplit& encoded) {
+  if (encoded.x.size(0) < 2 || encoded.y.size(0) < 2) return -1;
+  return std::min(embedding_spread(encoded.x), embedding_spread(encoded.y));
+}
+
 }  // namespace
 
 at::Tensor encode_image_features(System& system, const DataBundle& data, const Experiment& experiment,
@@ -170,10 +176,8 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   set.scorer = scorer.describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;
-  ProtocolResult result = protocol.evaluate(set);
-  result.spread = std::min(embedding_spread(encoded.x), embedding_spread(encoded.y));
-  if (result.spread < 1e-6) result.collapsed = true;
-  return result;
+  set.spread = common_spread(encoded);
+  return protocol.evaluate(set);
 }
 
 }  // namespace diptych

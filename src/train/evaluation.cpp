@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "diptych/core/io/hash.h"
 #include "diptych/core/log.h"
 #include "diptych/core/tensor/gemm.h"
 #include "diptych/eval/result_json.h"
@@ -17,6 +18,16 @@ Split final_split(const Experiment& experiment) {
 
 fs::path evaluation_folder(const fs::path& root, const std::string& protocol, const std::string& split) {
   return root / (split == "test" ? protocol : protocol + "-" + split);
+}
+
+/// What `evaluate` asks for beside the run's own result gets a folder of its own: another checkpoint than the best,
+/// changed settings.
+std::string folder_suffix(const fs::path& run, const std::string& checkpoint,
+                          const std::vector<std::string>& overrides) {
+  std::string out;
+  if (find_checkpoint(run, "best").filename() != checkpoint) out += "-" + checkpoint;
+  if (!overrides.empty()) out += "-with-" + sha256(join(overrides, "\n")).substr(0, 8);
+  return out;
 }
 
 /// Raw weights of a checkpoint, or its moving average where it keeps one.
@@ -53,6 +64,7 @@ std::optional<ProtocolResult> final_evaluation(const fs::path& run, const Experi
   const EncodedSplit encoded = encode_split(system, data, experiment, split);
   ProtocolResult result =
       evaluate_split(system, data, experiment, *experiment.evaluate.protocol.make(), encoded, split, true);
+  result.checkpoint = folder.filename().string();
   write_evaluation(evaluation_folder(run / "eval", result.protocol, result.split), result, data, encoded, system);
   if (result.collapsed && experiment.train.on_collapse == OnCollapse::stop) throw_collapsed(run);
   return result;
@@ -120,8 +132,7 @@ EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request)
     throw CheckpointError(request.run.string(), fs::exists(request.run)
                                                     ? "is no run directory: it has no config.resolved.yaml"
                                                     : "no such run directory");
-  std::vector<std::string> overrides = request.overrides;
-  LoadedRun loaded = load_run(catalog, run, checkpoint, overrides, request.threads);
+  LoadedRun loaded = load_run(catalog, run, checkpoint, request.overrides, request.threads);
   const Experiment& experiment = *loaded.experiment;
   const EncodedSplit encoded = encode_split(*loaded.system, loaded.data, experiment, request.split);
   EvaluateOutcome outcome{loaded.checkpoint, {}, {}};
@@ -130,10 +141,13 @@ EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request)
   for (const std::string& name : names) {
     const auto protocol = name == experiment.evaluate.protocol.type() ? experiment.evaluate.protocol.make()
                                                                       : catalog.protocols.make_default(name);
-    outcome.results.push_back(
-        evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true));
-    outcome.directory = evaluation_folder(request.out.empty() ? run / "eval" : request.out,
-                                          outcome.results.back().protocol, outcome.results.back().split);
+    ProtocolResult result =
+        evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true);
+    result.checkpoint = loaded.checkpoint, result.overrides = request.overrides;
+    outcome.directory =
+        evaluation_folder(request.out.empty() ? run / "eval" : request.out, result.protocol, result.split);
+    if (request.out.empty()) outcome.directory += folder_suffix(run, loaded.checkpoint, request.overrides);
+    outcome.results.push_back(std::move(result));
     write_evaluation(outcome.directory, outcome.results.back(), loaded.data, encoded, *loaded.system);
   }
   for (const ProtocolResult& result : outcome.results)

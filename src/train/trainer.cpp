@@ -178,9 +178,10 @@ bool Trainer::State::evaluate() {
   const auto start = Clock::now();
   ProtocolResult result;
   {
+    const bool cached = cache.defined() && ema.same_as_weights("model.image");
     std::optional<Ema::Scope> averaged;
     if (ema.active()) averaged.emplace(ema);
-    const EncodedSplit encoded = encode_split(system, data, experiment, Split::val, cache.defined() ? &cache : nullptr);
+    const EncodedSplit encoded = encode_split(system, data, experiment, Split::val, cached ? &cache : nullptr);
     result = evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
   }
   check_collapse(result);

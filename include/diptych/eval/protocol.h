@@ -67,6 +67,8 @@ struct Metric {
 struct ProtocolResult {
   std::string protocol, description;  // description: the protocol in words, tie rule included
   std::string split;
+  std::string checkpoint;              // whose weights were evaluated: "step-00001234"; empty while training
+  std::vector<std::string> overrides;  // of the run's configuration, as given to `evaluate`
   int64_t images = 0, captions = 0, skipped_queries = 0;
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;

@@ -53,6 +53,21 @@ TEST(Ema, WarmUpStartsWithASmallDecay) {
   EXPECT_THAT(net.fc->bias, TensorNear(start + 9));
 }
 
+TEST(Ema, KnowsWhichAveragesDifferFromTheWeights) {
+  EmaNet net(2);
+  EmaOptions options;
+  options.decay = 0.5, options.warmup = false, options.match = {"fc", "bn"};
+  Ema ema(net, options);
+  EXPECT_TRUE(ema.same_as_weights("fc"));
+  {
+    at::NoGradGuard no_grad;
+    net.fc->weight.add_(1);
+  }
+  ema.update();
+  EXPECT_FALSE(ema.same_as_weights("fc"));
+  EXPECT_TRUE(ema.same_as_weights("bn"));  // moved by nobody
+}
+
 TEST(Ema, StateComesBack) {
   EmaNet net(2);
   EmaOptions options;
