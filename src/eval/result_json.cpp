@@ -37,8 +37,9 @@ ProtocolResult result_from_json(const Json& json, const std::string& name, Error
   ProtocolResult result;
   const auto text = [&](const char* key) { return json_field<std::string>(json, key, name, error_class); };
   const auto count = [&](const char* key) { return json_field<int64_t>(json, key, name, error_class); };
-  result.checkpoint = text("checkpoint");
-  result.overrides = json_field<std::vector<std::string>>(json, "overrides", name, error_class);
+  if (json.contains("checkpoint")) result.checkpoint = text("checkpoint");
+  for (const Json& each : json.value("overrides", Json::array()))
+    if (each.is_string()) result.overrides.push_back(each.get<std::string>());
   result.protocol = text("protocol"), result.description = text("description"), result.split = text("split");
   result.by_identity = json.contains("relevant") && text("relevant") == "identity";
   result.images = count("images"), result.captions = count("captions");
