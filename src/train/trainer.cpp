@@ -132,7 +132,7 @@ bool Trainer::State::train_epoch(RunDirectory& run) {
   EpochClock clock;
   Batch batch;
   while (loader.next(batch)) {
-    // A batch whose images were all skipped never comes; the place in the epoch counts it.
+    // A batch that bad images emptied never comes; the place in the epoch counts it.
     const int64_t place = done_before + loader.consumed();
     const bool boundary = place / accumulate > at.batches / accumulate;
     const double lr = stage->lr(at.stage_step);

@@ -33,8 +33,8 @@ class Faults : public ::testing::Test {
       const Json row = Json::parse(line);
       if (row["split"] != "train") continue;
       const auto name = row["image"].get<std::string>();
-      const fs::path file = dir / "set" / name;
-      fs::resize_file(file, fs::file_size(file) / 2);
+      for (const auto& entry : fs::recursive_directory_iterator(dir / "set"))
+        if (entry.path().filename() == fs::path(name).filename()) fs::resize_file(entry.path(), entry.file_size() / 2);
       return name;
     }
     throw std::runtime_error("no training image");
@@ -43,7 +43,9 @@ class Faults : public ::testing::Test {
 };
 
 TEST_F(Faults, ANonFiniteGradientIsWrittenDownAndStopsTheRun) {
-  const ProcessResult result = train("run", {"train.stages.0.optim.lr=1e30", "train.stages.0.warmup_epochs=0"});
+  const ProcessResult result =
+      train("run", {"train.stages.0.optim={type: sgd, lr: 1e6, weight_decay: 1}",
+                    "train.stages.0.warmup_epochs=0"});  // each step multiplies weights by -1e6
   EXPECT_EQ(result.exit_code, 6) << result.err;
   EXPECT_THAT(result.err, HasSubstr("not finite"));
   EXPECT_EQ(slurp(dir / "run/STATUS"), "failed:6\n");
@@ -53,7 +55,7 @@ TEST_F(Faults, ANonFiniteGradientIsWrittenDownAndStopsTheRun) {
   ASSERT_FALSE(report.empty());
   const Json content = Json::parse(slurp(report));
   EXPECT_THAT(content.at("samples").get<std::string>(), HasSubstr("(caption "));
-  EXPECT_DOUBLE_EQ(content.at("lr").get<double>(), 1e30);
+  EXPECT_DOUBLE_EQ(content.at("lr").get<double>(), 1e6);
 }
 
 TEST_F(Faults, ABadPictureStopsTheRunUnlessSkippingIsAllowed) {
@@ -69,12 +71,12 @@ TEST_F(Faults, ABadPictureStopsTheRunUnlessSkippingIsAllowed) {
   ASSERT_EQ(skipping.exit_code, 0) << skipping.err;
   const std::string bad = slurp(dir / "skipping/bad_samples.jsonl");
   EXPECT_EQ(std::count(bad.begin(), bad.end(), '\n'), 1) << bad;
-  EXPECT_THAT(Json::parse(bad).at("sample").get<std::string>(), HasSubstr(name));
+  EXPECT_THAT(Json::parse(bad).at("sample").get<std::string>(), HasSubstr(fs::path(name).filename().string()));
 }
 
 TEST_F(Faults, ABatchThatLosesAllItsPicturesStillCountsForTheResumption) {
   truncate_a_training_image();
-  // One pair a batch: the bad picture's batches vanish whole.
+  // Two pairs a batch: the bad picture's batches vanish whole.
   const std::vector<std::string> skip = {
       "data.loader.on_bad_sample=skip", "data.loader.max_bad_fraction=0.1", "train.batch_size=2",
       "train.limit_images=8",           "train.checkpoint.every_steps=1",   "data.sampler={type: shuffled_pairs}"};

@@ -84,7 +84,8 @@ class Loader {
   ~Loader();
   /// The next batch, or false at the end.
   bool next(Batch& batch);
-  /// Batches of the list that are used up: those handed out, and those passed over because all their images were bad.
+  /// Batches of the list that are used up: those handed out, and those passed over because bad images
+  /// left less than two pairs.
   int64_t consumed() const;
   /// Seconds that next() has waited for data.
   double wait_seconds() const;
