@@ -85,7 +85,7 @@ class Loader {
   /// The next batch, or false at the end.
   bool next(Batch& batch);
   /// Batches of the list that are used up: those handed out, and those passed over because bad images
-  /// left less than two pairs.
+  /// left less than two images.
   int64_t consumed() const;
   /// Seconds that next() has waited for data.
   double wait_seconds() const;
