@@ -221,7 +221,8 @@ TEST_F(Resume, ChangedSettingsStayForTheNextResumption) {
 }
 
 TEST_F(Resume, AnUnknownExpectationIsRefusedBeforeTraining) {
-  const ProcessResult typo = train("a", {}, {"evaluate.final=test", "--expect", "rsom >= 1"});
+  const ProcessResult typo =
+      run_program({"train", "-c", "tiny.yaml", "--run-dir", "a", "--expect", "rsom >= 1"}, dir.path());
   EXPECT_EQ(typo.exit_code, 2) << typo.err;
   EXPECT_NE(typo.err.find("rsum"), std::string::npos) << typo.err;
   EXPECT_FALSE(fs::exists(dir / "a"));
@@ -229,14 +230,16 @@ TEST_F(Resume, AnUnknownExpectationIsRefusedBeforeTraining) {
 }
 
 TEST_F(Resume, ACompleteRunAnswersExpectationsFromItsResult) {
-  const std::vector<std::string> more = {"evaluate.final=test", "--expect", "rsum >= 0"};
-  ASSERT_EQ(train("a", {}, more).exit_code, 0);
-  const ProcessResult again = train("a", {}, more);
+  const auto expecting = [&](const char* expectation) {
+    return run_program({"train", "-c", "tiny.yaml", "--run-dir", "a", "--resume", "auto", "--expect", expectation},
+                       dir.path());
+  };
+  ASSERT_EQ(expecting("rsum >= 0").exit_code, 0);
+  const ProcessResult again = expecting("rsum >= 0");
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_NE(again.out.find("already complete"), std::string::npos);
   EXPECT_NE(again.out.find("ok"), std::string::npos) << again.out;
-  const ProcessResult missed = train("a", {}, {"evaluate.final=test", "--expect", "rsum >= 601"});
-  EXPECT_EQ(missed.exit_code, 9) << missed.err;
+  EXPECT_EQ(expecting("rsum >= 601").exit_code, 9);
 }
 
 TEST_F(Resume, AFinishedRunIsAlreadyComplete) {

@@ -118,8 +118,8 @@ struct Loader::State {
         images.tensor = features.index_select(0, integers(plan.unique_rows));
       if (!images.failures.empty()) skip(plan, images);
       const BatchPlan kept = images.failures.empty() ? plan : without(plan, images.failures);
-      if (!images.failures.empty() && kept.pairs.size() < 2)
-        continue;  // one pair has no rivals, and no batch statistics
+      // One image has no rivals, and no batch statistics.
+      if (kept.pairs.empty() || (!images.failures.empty() && kept.unique_rows.size() < 2)) continue;
       if (!images.failures.empty())
         images.tensor = images.tensor.index_select(0, integers(places(kept.unique_rows, plan.unique_rows)));
       fill(batch, kept, images.tensor);

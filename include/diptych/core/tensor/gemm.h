@@ -5,8 +5,8 @@
 
 namespace diptych {
 
-/// x w^T on the faster of the two GEMM libraries in the wheel (MKL through at::mm, oneDNN through
-/// mkldnn::_linear_pointwise), chosen by a short measurement at first use. No gradient.
+/// x w^T on the faster of the two GEMM libraries in the wheel: oneDNN (mkldnn::_linear_pointwise) on AMD, MKL (at::mm)
+/// elsewhere. No gradient.
 ///
 /// x [N, D], w [M, D] float32 on one device, best contiguous; returns [N, M] float32 (under autocast too). Equal inputs
 /// give equal bits with the same backend and thread count. Other devices than the CPU use at::mm. throws ShapeError.
@@ -14,7 +14,7 @@ at::Tensor linear_nt(const at::Tensor& x, const at::Tensor& w);
 /// "mkl" or "onednn": what linear_nt uses on this machine. The two differ in the last bits, so it belongs to a run's
 /// identity.
 const char* linear_nt_backend();
-/// Sets the backend instead of measuring: "mkl", "onednn", or "auto" for the measured one. A backend that this LibTorch
+/// Sets the backend: "mkl", "onednn", or "auto" for this processor's. A backend that this LibTorch
 /// lacks leaves "mkl". Returns what is now in use. throws ShapeError for another name.
 const char* use_linear_nt_backend(const std::string& name);
 
