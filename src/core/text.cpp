@@ -68,6 +68,10 @@ std::string number_text(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 std::string number_text(int64_t value) { return std::to_string(value); }
+std::string fixed_text(double value, int decimals) {
+  char text[400];  // fixed notation of the largest double has 309 digits before the point
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, std::min(decimals, 60)).ptr};
+}
 
 std::string escape_for_log(std::string_view text, size_t limit) {
   std::string out;
@@ -114,7 +118,7 @@ std::string escape_for_html(std::string_view text) {
 
 std::string csv_cell(std::string_view text) {
   std::string out = "\"";
-  if (!text.empty() && std::string_view("=+-@").find(text[0]) != std::string_view::npos) out += '\'';
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) out += '\'';
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
   return out + "\"";
 }
@@ -188,9 +192,7 @@ std::string bytes_text(double bytes) {
   const std::array units = {"B", "kB", "MB", "GB", "TB"};
   size_t unit = 0;
   while (bytes >= 999.5 && unit + 1 < units.size()) bytes /= 1000, ++unit;
-  char text[400];  // to_chars knows no locale; fixed notation of the largest double has 309 digits
-  const auto end = std::to_chars(text, text + sizeof text, bytes, std::chars_format::fixed, unit >= 3 ? 1 : 0).ptr;
-  return concat(std::string_view(text, static_cast<size_t>(end - text)), " ", units[unit]);
+  return concat(fixed_text(bytes, unit >= 3 ? 1 : 0), " ", units[unit]);
 }
 std::string duration_text(double seconds) {
   const auto total = static_cast<int64_t>(std::isnan(seconds) ? 0 : std::clamp(seconds, 0.0, 1e9) + 0.5);

@@ -9,13 +9,9 @@
 #include <string>
 
 #include "diptych/core/io/fs.h"
+#include "support/slurp.h"
 
 namespace diptych::testing {
-
-inline std::string slurp(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// Works on the real folder `root`, counts its operations, and fails or crashes at a chosen one. Beside it keeps a
 /// model of what a disk may hold after a power cut: contents as of the last fsync of a file, names as of the last fsync

@@ -7,12 +7,12 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "support/slurp.h"
 
 namespace diptych::testing {
 
@@ -21,13 +21,6 @@ struct ProcessResult {
   int signal = 0;      // that killed it, or 0
   std::string out, err;
 };
-
-inline std::string slurp(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 /// Runs the program under test in `directory`. `while_running(pid)` is called every 20 ms and may send signals.
 inline ProcessResult run_program(const std::vector<std::string>& arguments, const std::filesystem::path& directory,

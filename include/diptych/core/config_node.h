@@ -36,21 +36,25 @@ struct ConfigNode {
   /// Node at "objective.0.margin", or nullptr.
   const ConfigNode* at_path(std::string_view path) const;
 
-  static ConfigNode make_map() {
-    ConfigNode node;
-    node.kind = Kind::map;
-    return node;
-  }
+  static ConfigNode make_map();
 };
 struct ConfigNode::Entry {
   std::string key;
   Origin key_origin;
   ConfigNode value;
 };
+inline ConfigNode ConfigNode::make_map() {  // here, where Entry is complete
+  ConfigNode node;
+  node.kind = Kind::map;
+  return node;
+}
 
 /// The strict YAML subset of Diptych (one document; no anchors, aliases, tags, merge keys; duplicate keys, tabs,
 /// unclosed quotes, depth > 64, > 1 MiB and invalid UTF-8 are refused, all errors at once). throws UsageError.
 ConfigNode parse_config(std::string_view yaml, const std::string& file_name);
+
+/// The node as YAML on one line, which parse_config reads back to the same node: "0.1", "[a, \"5\"]", "{type: cmpm}".
+std::string to_flow_text(const ConfigNode& node);
 
 struct LoadedConfig {
   ConfigNode tree;

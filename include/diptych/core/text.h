@@ -16,13 +16,15 @@ std::string concat(const Parts&... parts);
 /// Shortest text that reads back equal; independent of the locale. "0.1", "1e-08", "3".
 std::string number_text(double value);
 std::string number_text(int64_t value);
+/// Fixed notation with so many decimals, whatever the locale: fixed_text(24.66, 1) = "24.7".
+std::string fixed_text(double value, int decimals);
 
 /// User text made safe for one line of a terminal or log: control characters, ESC, CR, LF, bidirectional controls and
 /// invalid UTF-8 become \xNN or \u{...}; cut at `limit` bytes with an ellipsis.
 std::string escape_for_log(std::string_view text, size_t limit = 80);
 /// Text for HTML elements and quoted attributes: & < > " '.
 std::string escape_for_html(std::string_view text);
-/// Quoted CSV cell; a leading = + - @ gets an apostrophe.
+/// Quoted CSV cell; a leading = + - @, tab or CR, which spreadsheets take for a formula, gets an apostrophe.
 std::string csv_cell(std::string_view text);
 
 /// Byte offset of the first invalid UTF-8 sequence (overlong forms and surrogates included), if any.

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -52,5 +53,19 @@ RunLock::RunLock(const std::filesystem::path& directory) {
   fd_ = file.release();
 }
 RunLock::~RunLock() { ::close(fd_); }
+
+bool RunLock::is_held(const std::filesystem::path& directory) {
+  const auto path = directory / "run.lock";
+  const posix::Descriptor file(
+      posix::retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
+  if (file.get() < 0) return false;
+  char text[400];
+  const auto count = ::pread(file.get(), text, sizeof text, 0);
+  const auto words = split(trim(std::string_view(text, count > 0 ? static_cast<size_t>(count) : 0)), ' ');
+  if (words.size() >= 4 && words[0] == "pid" && words[3] == posix::host_name())
+    if (const auto pid = parse_integer(words[1]); pid && *pid > 0)
+      if (::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) return false;
+  return posix::retry([&] { return ::flock(file.get(), LOCK_SH | LOCK_NB); }) != 0 && errno == EWOULDBLOCK;
+}
 
 }  // namespace diptych

@@ -1,4 +1,4 @@
-#include "diptych/core/tensor/safetensors.h"
+#include "diptych/core/tensor/safetensors_stream.h"
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
@@ -292,15 +292,30 @@ TensorFileInfo read_safetensors_header(const std::filesystem::path& path, ErrorC
   return file;
 }
 
-void write_safetensors(const TensorFile& file, const std::function<void(const void*, size_t)>& sink) {
+void write_safetensors(const TensorFile& file, const TensorFill& fill, const ByteSink& sink) {
   const std::string header = header_of(file);
   const uint64_t length = header.size();
   sink(&length, sizeof length);
   sink(header.data(), header.size());
   for (const auto& [name, tensor] : file.tensors) {
+    const size_t needed = static_cast<size_t>(tensor.numel()) * tensor.element_size();
+    if (tensor.is_meta()) {
+      size_t given = 0;
+      fill(name, [&](const void* data, size_t size) { given += size, sink(data, size); });
+      if (given != needed)
+        throw ShapeError(concat("write_safetensors: '", name, "' needs ", needed, " bytes; was given ", given));
+      continue;
+    }
     const at::Tensor plain = plain_copy(tensor);
-    if (plain.numel() > 0) sink(plain.const_data_ptr(), static_cast<size_t>(plain.numel()) * plain.element_size());
+    if (needed > 0) sink(plain.const_data_ptr(), needed);
   }
+}
+
+void write_safetensors(const TensorFile& file, const ByteSink& sink) {
+  const TensorFill none = [](const std::string& name, const ByteSink&) {
+    throw ShapeError(concat("write_safetensors: '", name, "' is a meta tensor, which holds nothing"));
+  };
+  write_safetensors(file, none, sink);
 }
 
 void write_safetensors(const TensorFile& file, const std::filesystem::path& path) {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/slurp.h"
 #include "support/temp_dir.h"
 
 namespace diptych {
@@ -25,13 +26,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+using testing::slurp;
 using testing::TempDir;
-
-std::string slurp(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 /// What `body` writes to stderr as a file, in a child process: the logger is process-wide.
 std::string stderr_of(const std::function<void()>& body) {

@@ -31,6 +31,12 @@ struct Streamed {
   friend std::ostream& operator<<(std::ostream& out, const Streamed&) { return out << 1234567 << ' ' << 0.5; }
 };
 
+TEST(FixedText, HasSoManyDecimals) {
+  EXPECT_EQ(fixed_text(24.66, 1), "24.7");
+  EXPECT_EQ(fixed_text(3, 2), "3.00");
+  EXPECT_EQ(fixed_text(-0.04, 1), "-0.0");
+}
+
 TEST(NumberText, IsTheShortestThatReadsBack) {
   EXPECT_EQ(number_text(0.1), "0.1");
   EXPECT_EQ(number_text(1e-8), "1e-08");

@@ -95,6 +95,9 @@ class RunLock {
   ~RunLock();
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
+  /// True if a live process holds the lock of `directory`. Only looks: a dead process's pid in the file answers without
+  /// touching the lock, so that a run which is just starting is not disturbed.
+  static bool is_held(const std::filesystem::path& directory);
 
  private:
   int fd_;

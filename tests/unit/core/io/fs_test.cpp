@@ -546,6 +546,17 @@ TEST(RunLock, NamesTheHolder) {
   EXPECT_THAT(complaint_of([&] { RunLock lock(folder / "none"); }), HasSubstr("No such file"));
 }
 
+TEST(RunLock, SaysWhetherALiveProcessHoldsIt) {
+  TempDir folder;
+  EXPECT_FALSE(RunLock::is_held(folder.path()));
+  {
+    const RunLock lock(folder.path());
+    EXPECT_TRUE(RunLock::is_held(folder.path()));
+    EXPECT_TRUE(RunLock::is_held(folder.path())) << "looking must not take it";
+  }
+  EXPECT_FALSE(RunLock::is_held(folder.path()));
+}
+
 TEST(RunLock, DiesWithItsProcess) {  // P11
   const TempDir folder;
   EXPECT_EQ(exit_code_of_child([&] {
