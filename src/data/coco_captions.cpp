@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "data/lines.h"
-#include "data/published.h"
+#include "diptych/data/published.h"
 #include "diptych/data/vocabulary.h"
 
 namespace diptych {

@@ -1,6 +1,7 @@
 #include "diptych/data/corpus.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "data/annotation.h"
 #include "diptych/core/io/fs.h"
@@ -60,6 +61,19 @@ std::vector<std::vector<int64_t>> Corpus::captions_of_images() const {
   std::vector<std::vector<int64_t>> rows(images.size());
   for (size_t row = 0; row < captions.size(); ++row) rows[captions[row].image_row].push_back(static_cast<int64_t>(row));
   return rows;
+}
+
+std::vector<int64_t> Corpus::partners() const {
+  std::unordered_map<std::string_view, int64_t> first;
+  std::vector<int64_t> partner(images.size(), -1);
+  for (size_t row = 0; row < images.size(); ++row) {
+    if (images[row].pair.empty()) continue;
+    const auto [known, is_new] = first.emplace(images[row].pair, static_cast<int64_t>(row));
+    if (is_new) continue;
+    partner[row] = known->second;
+    partner[static_cast<size_t>(known->second)] = static_cast<int64_t>(row);
+  }
+  return first.empty() ? std::vector<int64_t>{} : partner;
 }
 
 int64_t Corpus::train_classes() const {

@@ -80,8 +80,8 @@ char separator_of(std::string_view text) {
 }
 
 struct Columns {
-  size_t image, caption, split, count;
-  size_t identity = std::string::npos;
+  size_t image, caption, count;
+  size_t split = std::string::npos, identity = std::string::npos;
 };
 
 size_t column(const RowText& header, const std::string& name, const char* key, const Place& place) {
@@ -95,10 +95,21 @@ size_t column(const RowText& header, const std::string& name, const char* key, c
   return found - header.cells.begin();
 }
 
+size_t split_column(const RowText& header, const CsvOptions& options, const Place& place) {
+  if (std::ranges::count(header.cells, options.split_column) == 0)
+    throw DataError(
+        place.text(),
+        concat("the header has no column '", escape_for_log(options.split_column), "' (data.split_column)"),
+        concat("name the column, or have splits drawn: data.corpus.split.val=0.1 data.corpus.split.test=0.1 (",
+               did_you_mean(options.split_column, header.cells), ")"));
+  return column(header, options.split_column, "split_column", place);
+}
+
 Columns columns_of(const RowText& header, const CsvOptions& options, const Place& place) {
   Columns columns{column(header, options.image_column, "image_column", place),
-                  column(header, options.caption_column, "caption_column", place),
-                  column(header, options.split_column, "split_column", place), header.cells.size()};
+                  column(header, options.caption_column, "caption_column", place), header.cells.size()};
+  if (!options.split.given() || std::ranges::count(header.cells, options.split_column) > 0)
+    columns.split = split_column(header, options, place);
   if (!options.identity_column.empty())
     columns.identity = column(header, options.identity_column, "identity_column", place);
   return columns;
@@ -122,7 +133,8 @@ void add_row(const RowText& row, const Columns& columns, Place place, Images& im
                       "convert the file: iconv -f LATIN1 -t UTF-8");
   place.id = row.cells[columns.image];
   if (place.id.empty()) throw DataError(place.text(), "the image cell is empty");
-  const Split split = split_from_word(row.cells[columns.split], place);
+  const Split split =
+      columns.split == std::string::npos ? Split::train : split_from_word(row.cells[columns.split], place);
   const std::string identity = columns.identity == std::string::npos ? "" : row.cells[columns.identity];
   if (columns.identity != std::string::npos && identity.empty())
     throw DataError(place.text(), "the identity cell is empty");
@@ -136,7 +148,21 @@ void add_row(const RowText& row, const Columns& columns, Place place, Images& im
   image.captions.push_back(row.cells[columns.caption]);
 }
 
-Images read_images(const std::string& text, char separator, const CsvOptions& options, const std::string& file) {
+// For a file without a split column.
+void deal_splits(Images& images, const SplitShares& shares) {
+  std::vector<std::string> keys;
+  for (const auto& [name, image] : images) keys.push_back(image.identity.empty() ? name : image.identity);
+  const std::vector<Split> splits = draw_splits(keys, shares);
+  size_t at = 0;
+  for (auto& [name, image] : images) image.split = splits[at++];
+}
+
+struct Content {
+  Images images;
+  bool splits_drawn;
+};
+
+Content read_images(const std::string& text, char separator, const CsvOptions& options, const std::string& file) {
   Rows rows(text, separator, file);
   RowText row;
   if (!rows.next(row)) throw DataError(escape_for_log(file, 200), "is empty; the first row must name the columns");
@@ -145,7 +171,9 @@ Images read_images(const std::string& text, char separator, const CsvOptions& op
   RecordProblems problems(file);
   while (rows.next(row)) problems.collect([&] { add_row(row, columns, {file, row.line, true, {}}, images); });
   problems.throw_if_any();
-  return images;
+  const bool drawn = columns.split == std::string::npos;
+  if (drawn && !images.empty()) deal_splits(images, options.split);
+  return {std::move(images), drawn};
 }
 
 }  // namespace csv
@@ -161,7 +189,11 @@ Corpus CsvReader::read() const {
 
   ImageFinder finder(corpus.image_root);
   LabelNumbers labels(corpus);
-  for (auto& [name, image] : csv::read_images(text, separator, options_, path.string())) {
+  const csv::Content content = csv::read_images(text, separator, options_, path.string());
+  if (content.splits_drawn)
+    corpus.notes.push_back(concat("splits drawn: val ", options_.split.val, ", test ", options_.split.test, ", seed ",
+                                  options_.split.seed));
+  for (const auto& [name, image] : content.images) {
     const auto row = static_cast<int64_t>(corpus.images.size());
     const int64_t label = corpus.has_identities ? labels(image.identity) : row;
     corpus.images.push_back({finder.find({name}), name, image.split, label, image.line});

@@ -4,7 +4,7 @@
 #include <cctype>
 #include <cstdlib>
 
-#include "data/published.h"
+#include "diptych/data/published.h"
 #include "diptych/data/vocabulary.h"
 
 namespace diptych {

@@ -3,6 +3,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "data/id_order.h"
 #include "data/problems.h"
 #include "diptych/core/io/hash.h"
 #include "diptych/data/corpus.h"
@@ -30,9 +31,10 @@ bool is_number(const std::string& id) {
   return !id.empty() && std::all_of(id.begin(), id.end(), [](unsigned char c) { return c >= '0' && c <= '9'; });
 }
 
-// Numbers by value (2 before 10) and before other ids.
+}  // namespace finishing
+
 bool id_before(const std::string& a, const std::string& b) {
-  const bool number_a = is_number(a), number_b = is_number(b);
+  const bool number_a = finishing::is_number(a), number_b = finishing::is_number(b);
   if (number_a != number_b) return number_a;
   if (!number_a) return a < b;
   const auto digits = [](const std::string& id) { return id.size() - std::min(id.find_first_not_of('0'), id.size()); };
@@ -40,6 +42,8 @@ bool id_before(const std::string& a, const std::string& b) {
   const int order = a.compare(a.size() - digits(a), std::string::npos, b, b.size() - digits(b), std::string::npos);
   return order != 0 ? order < 0 : a < b;
 }
+
+namespace finishing {
 
 std::string unusable(std::string_view text) {
   if (const auto bad = find_invalid_utf8(text)) return concat("invalid UTF-8 at byte ", *bad);
@@ -106,6 +110,33 @@ void check_captions(const Corpus& corpus, RecordProblems& problems) {
     problems.add(source, concat(empty.size(), " captions hold no word; images: ", first_ids(empty)), remedy);
   if (!without.empty())
     problems.add(source, concat(without.size(), " images have no caption: ", first_ids(without)), remedy);
+}
+
+void check_pairs(const Corpus& corpus, RecordProblems& problems) {
+  std::vector<int64_t> captions(corpus.images.size());
+  for (const CorpusCaption& caption : corpus.captions)
+    if (caption.image_row >= 0 && caption.image_row < static_cast<int64_t>(captions.size()))
+      ++captions[caption.image_row];
+  std::unordered_map<std::string_view, std::vector<size_t>> rows_of;
+  for (size_t row = 0; row < corpus.images.size(); ++row)
+    if (!corpus.images[row].pair.empty()) rows_of[corpus.images[row].pair].push_back(row);
+  for (size_t row = 0; row < corpus.images.size(); ++row) {
+    const CorpusImage& image = corpus.images[row];
+    if (image.pair.empty() || rows_of[image.pair].front() != row) continue;
+    const auto& rows = rows_of[image.pair];
+    const auto complain = [&](const std::string& message) {
+      problems.add(place_of(corpus, image), concat("pair '", escape_for_log(image.pair), "' ", message));
+    };
+    if (rows.size() != 2) {
+      complain(concat("has ", rows.size(), rows.size() == 1 ? " image" : " images", ", needed are two"));
+      continue;
+    }
+    const CorpusImage& other = corpus.images[rows[1]];
+    if (image.split != other.split) complain("lies in two splits");
+    if (image.relation != other.relation) complain("has two relations");
+    if (captions[rows[0]] != captions[rows[1]])
+      complain(concat("has ", captions[rows[0]], " captions here and ", captions[rows[1]], " there"));
+  }
 }
 
 // Images by split and id; captions follow, those of one image in the order they had.
@@ -194,6 +225,7 @@ std::string fingerprint_of(const Corpus& corpus) {
   for (const CorpusImage& image : corpus.images) {
     hash.add(image.path), hash.add(image.id);
     hash.add(split_order(image.split)), hash.add(image.label);
+    if (!image.pair.empty()) hash.add(image.pair), hash.add(image.relation);
   }
   hash.add(static_cast<int64_t>(corpus.captions.size()));
   for (const CorpusCaption& caption : corpus.captions) {
@@ -213,6 +245,7 @@ void finish_corpus(Corpus& corpus) {
   finishing::check_texts(corpus, problems);
   finishing::check_ids(corpus, problems);
   finishing::check_captions(corpus, problems);
+  finishing::check_pairs(corpus, problems);
   problems.throw_if_any();
   finishing::sort_rows(corpus);
   finishing::renumber_labels(corpus);

@@ -43,6 +43,10 @@ void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& fin
   corpus.has_identities = has_identity;
   const int64_t label = has_identity ? labels(identity_of(record, place)) : row;
   corpus.images.push_back({finder.find({image}), place.id, split, label, place.record});
+  if (record.contains("meta") && record["meta"].contains("pair") && record["meta"].contains("relation")) {
+    corpus.images.back().pair = text_field(record["meta"], "pair", place);
+    corpus.images.back().relation = text_field(record["meta"], "relation", place);
+  }
   for (const std::string& text : captions) corpus.captions.push_back({std::string(trim(text)), tokenize(text), row});
 }
 

@@ -14,7 +14,8 @@ struct JsonlOptions : ReaderOptions {
 /// The native format, one image a line:
 ///   {"id": "a1", "image": "a/1.jpg", "split": "train", "captions": ["..."], "identity": 4, "meta": {}}
 /// image, split and captions are required; id defaults to image; identity (integer or text) is given for every image or
-/// for none; meta is an object that nobody reads; any other field is an error.
+/// for none; any other field is an error. meta is an object for fields of one's own. Of these, "pair" and "relation"
+/// (two texts, such as "p7" and "left_right") are read: CorpusImage::pair.
 class JsonlReader final : public CorpusReader {
  public:
   using Options = JsonlOptions;

@@ -1,6 +1,6 @@
 #include "data/karpathy.h"
 
-#include "data/published.h"
+#include "diptych/data/published.h"
 #include "diptych/data/vocabulary.h"
 
 namespace diptych {

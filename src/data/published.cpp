@@ -1,4 +1,4 @@
-#include "data/published.h"
+#include "diptych/data/published.h"
 
 #include <set>
 
@@ -45,23 +45,49 @@ Counts count(const Corpus& corpus, Split split) {
   return found;
 }
 
-void note(Corpus& corpus, const char* set, Split split, const char* what, int64_t found, int64_t expected) {
+void compare(std::vector<std::string>& out, const char* set, Split split, const char* what, int64_t found,
+             int64_t expected) {
   if (expected == 0 || found == expected) return;
-  corpus.notes.push_back(concat(enum_text(split), " has ", found, " ", what, "; published for ", set, ": ", expected));
+  out.push_back(concat(enum_text(split), " has ", found, " ", what, "; published for ", set, ": ", expected));
+}
+
+/// What is expected of a corpus whose restval images have become training images.
+std::vector<Counts> with_rest_merged(const std::vector<Counts>& splits) {
+  std::vector<Counts> out;
+  for (const Counts& each : splits)
+    if (each.split == Split::rest)
+      out.front().images += each.images, out.front().captions += each.captions;
+    else
+      out.push_back(each);
+  return out;
 }
 
 }  // namespace published
 
-void note_published_counts(Corpus& corpus, const std::string& known) {
+std::vector<std::string> published_sets() {
+  std::vector<std::string> names;
+  for (const auto& set : published::known_sets()) names.push_back(set.name);
+  return names;
+}
+
+std::vector<std::string> published_differences(const Corpus& corpus, const std::string& known) {
+  std::vector<std::string> out;
   for (const auto& set : published::known_sets()) {
     if (known != set.name) continue;
-    for (const auto& expected : set.splits) {
+    const bool has_rest = published::count(corpus, Split::rest).images > 0;
+    const bool may_merge = published::count(corpus, Split::train).images > set.splits.front().images;
+    for (const auto& expected : !has_rest && may_merge ? published::with_rest_merged(set.splits) : set.splits) {
       const auto found = published::count(corpus, expected.split);
-      published::note(corpus, set.name, expected.split, "images", found.images, expected.images);
-      published::note(corpus, set.name, expected.split, "captions", found.captions, expected.captions);
-      published::note(corpus, set.name, expected.split, "identities", found.identities, expected.identities);
+      published::compare(out, set.name, expected.split, "images", found.images, expected.images);
+      published::compare(out, set.name, expected.split, "captions", found.captions, expected.captions);
+      published::compare(out, set.name, expected.split, "identities", found.identities, expected.identities);
     }
   }
+  return out;
+}
+
+void note_published_counts(Corpus& corpus, const std::string& known) {
+  for (std::string& each : published_differences(corpus, known)) corpus.notes.push_back(std::move(each));
 }
 
 }  // namespace diptych

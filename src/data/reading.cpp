@@ -34,6 +34,9 @@ Corpus begin_corpus(const ReaderOptions& options, const std::filesystem::path& s
   Corpus corpus;
   corpus.name = options.name.empty() ? name_of_folder(options.root) : options.name;
   corpus.image_root = options.below_root(options.images).lexically_normal();
+  if (std::error_code error; options.images == "images" && !std::filesystem::is_directory(corpus.image_root, error))
+    corpus.image_root = std::filesystem::path(options.root).lexically_normal();
+  if (!corpus.image_root.has_filename()) corpus.image_root = corpus.image_root.parent_path();  // no slash at the end
   corpus.source = source.string();
   return corpus;
 }

@@ -29,7 +29,9 @@ struct ReaderOptions {
   static void visit_common(auto& self, auto& field) {
     field("root", self.root, "folder of the data set", Field{.required = true, .path = true});
     field("name", self.name, "name of the corpus in reports; empty: taken from the file or the folder");
-    field("images", self.images, "folder of the images below root; image paths are resolved inside it");
+    field("images", self.images,
+          "folder of the images below root; image paths are resolved inside it. The default, images, means root itself "
+          "where there is no such folder");
     field("empty_captions", self.empty_captions,
           "a caption without any word stops the reading, or is dropped and counted");
   }

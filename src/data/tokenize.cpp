@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "diptych/core/text.h"
+#include "diptych/data/python.h"
 #include "diptych/data/vocabulary.h"
 
 namespace diptych {
@@ -70,6 +72,40 @@ std::vector<std::string> tokenize(std::string_view text) {
   }
   end_word();
   return words;
+}
+
+std::string python_tokenizer() {
+  using namespace tokenizing;
+  const auto table = [](const char* name, const auto& ranges) {
+    std::vector<std::string> pairs;
+    for (const Range& range : ranges) pairs.push_back(concat("(", range.first, ", ", range.last, ")"));
+    return concat(name, " = [\n    ", join(pairs, ", "), ",\n]\n");
+  };
+  return "# Code points that separate words, and invisible ones that are left out.\n" + table("GAPS", kGaps) +
+         table("INVISIBLE", kInvisible) + R"py(
+
+def tokenize(text):
+    """Lower-case (ASCII) words: runs of letters, digits and apostrophes."""
+    words, word = [], ""
+    for character in text + " ":
+        code = ord(character)
+        if code < 0x80:
+            gap = not (character.isalnum() or character == "'")
+        else:
+            gap = any(first <= code <= last for first, last in GAPS)
+        if gap:
+            if word:
+                words.append(word)
+            word = ""
+        elif code == )py" +
+         concat(kCurlyApostrophe) + R"py(:
+            word += "'"
+        elif code < 0x80:
+            word += character.lower()
+        elif not any(first <= code <= last for first, last in INVISIBLE):
+            word += character
+    return words
+)py";
 }
 
 }  // namespace diptych

@@ -7,6 +7,7 @@ struct UniqueImagesOptions {
   int64_t captions_per_image = 1;
   int64_t passes = 1;
   bool drop_last = true;
+  bool keep_pairs = false;
   static void visit(auto& self, auto& field) {
     field("captions_per_image", self.captions_per_image,
           "captions of an image in a batch; a batch holds train.batch_size / this many images",
@@ -16,6 +17,9 @@ struct UniqueImagesOptions {
           "captions_per_image 1, passes 5: every pair once)",
           Field{.lo = 1, .hi = 1000});
     field("drop_last", self.drop_last, "the incomplete batch at the end of a pass is left out");
+    field("keep_pairs", self.keep_pairs,
+          "the two images of a pair that differ only in a relation (data synth positions) come in the same batch, as "
+          "each other's hardest negatives");
   }
 };
 
@@ -30,10 +34,12 @@ class UniqueImages final : public Sampler {
 
  private:
   int64_t batches_per_pass() const;
+  std::vector<int64_t> image_order(int64_t epoch, int64_t pass) const;
   void add_pairs(const ImageCaptions& image, int64_t epoch, int64_t pass, PairBatch& batch) const;
 
   Options options_;
   std::vector<ImageCaptions> images_;
+  std::vector<std::vector<int64_t>> units_;  // what stays together: an image, or the two of a pair
   int64_t images_per_batch_;
   uint64_t seed_;
 };

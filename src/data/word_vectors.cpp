@@ -63,7 +63,7 @@ class Reader {
     if (announced_ > 0 && announced_ != vectors_read_)
       fail(concat("the header announces ", announced_, " vectors; the file holds ", vectors_read_),
            "the file is cut off");
-    return {table_, found_, dimension_, 0};
+    return {table_, found_, dimension_};
   }
 
  private:

@@ -22,6 +22,9 @@ struct CorpusImage {
   Split split;
   int64_t label;        // who matches whom: equal labels = a match. Image number, or identity remapped to 0..C-1
   int64_t record = -1;  // for messages: index of the JSON record (from 0) or line of the text file (from 1)
+  // Two images with the same `pair` differ only in what `relation` names ("left_right"); caption k of the one is
+  // opposite to caption k of the other. Empty: no partner.
+  std::string pair = {}, relation = {};
 };
 struct CorpusCaption {
   std::string text;                 // raw
@@ -48,6 +51,8 @@ struct Corpus {
   std::vector<int64_t> caption_rows(Split split) const;
   /// Caption rows of every image: result[image_row].
   std::vector<std::vector<int64_t>> captions_of_images() const;
+  /// The row of every image's partner, -1 without one. Empty if no image has a partner.
+  std::vector<int64_t> partners() const;
   /// 1 + the largest label among train images (labels of train images are 0..C-1).
   int64_t train_classes() const;
 };
@@ -56,7 +61,8 @@ struct Corpus {
 std::string place_of(const Corpus& corpus, const CorpusImage& image);
 
 /// Sorts, remaps labels (train labels first, 0..C-1, in order of first appearance), checks (duplicate ids, split leaks,
-/// empty captions, invalid UTF-8), fills the fingerprint. Every reader ends with it. The captions of an image keep
+/// empty captions, invalid UTF-8, pairs that are not two images of one split with one relation and equally many
+/// captions), fills the fingerprint. Every reader ends with it. The captions of an image keep
 /// their order, so the result does not depend on the order of the records. Ids that are numbers are sorted as numbers.
 /// throws one DataError with the first ten problems and their count.
 void finish_corpus(Corpus& corpus);

@@ -23,8 +23,9 @@ struct SamplerContext {
 };
 
 /// The order of an epoch as a pure function of (seed, epoch). Registry "sampler": shuffled_pairs, unique_images,
-/// identities (P x K). throws UsageError or DataError at construction when a batch cannot be made (fewer pairs than a
-/// batch, identities with a single sample, ...).
+/// identities (P x K). Every batch holds at least two different images: over one, BatchNorm has nothing to normalise
+/// and a ranking loss no negative. throws UsageError or DataError at construction when such batches cannot be made
+/// (fewer pairs than a batch, a batch that one image could fill, identities with a single sample, ...).
 class Sampler {
  public:
   virtual ~Sampler() = default;

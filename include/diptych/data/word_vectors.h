@@ -11,7 +11,6 @@ struct WordVectors {
   at::Tensor table;  // [V, D] float32; rows of absent words are zero
   at::Tensor found;  // [V] bool
   int64_t dimension = 0;
-  double token_coverage = 0;  // share of the training tokens whose word has a vector (filled by the caller's counts)
 };
 /// Reads GloVe or word2vec text: the last D fields are numbers, the rest is the token; header optional.
 /// Only the vocabulary's words are kept. throws DataError with the line number.

@@ -24,18 +24,27 @@ struct Kind {
   const char* name;
   bool is_error;
   const char* meaning;
+  const char* remedy;
 };
 constexpr Kind kKinds[] = {
-    {"outside_root", true, "paths that leave the image folder"},
-    {"missing_image", true, "images without a file"},
-    {"unreadable_image", true, "images that cannot be decoded"},
-    {"wrong_extension", false, "files whose content is of another format than their name says"},
-    {"exif_orientation", false, "images with an EXIF orientation other than 1 (see data.image.exif)"},
-    {"equal_content", false, "files with the same bytes under different ids"},
-    {"unused_file", false, "files of the image folder that no record names"},
-    {"identity_gap", false, "numbers missing between the identities as annotated"},
-    {"single_image_identity", false, "training identities with a single image"},
-    {"note", false, "noticed while reading"},
+    {"outside_root", true, "paths that leave the image folder",
+     "data.corpus.images=FOLDER, the folder that holds all images; links may not lead out of it"},
+    {"missing_image", true, "images without a file",
+     "put the files back, or name their folder: data.corpus.images=FOLDER"},
+    {"unreadable_image", true, "images that cannot be decoded",
+     "fetch them again, or train without them: data.loader.on_bad_sample=skip data.loader.max_bad_fraction=0.01"},
+    {"content_in_two_splits", false, "files of val or test whose bytes another split has too",
+     "leave them out of the training split: results count them as unseen"},
+    {"wrong_extension", false, "files whose content is of another format than their name says", ""},
+    {"exif_orientation", false, "images with an EXIF orientation other than 1", "data.image.exif=apply turns them"},
+    {"equal_content", false, "files with the same bytes under different ids",
+     "keep one of each, with all its captions: they count as different images"},
+    {"repeated_caption", false, "captions that an image has twice", "remove one of them from the annotation"},
+    {"unused_file", false, "files of the image folder that no record names", ""},
+    {"identity_gap", false, "numbers missing between the identities as annotated", ""},
+    {"single_image_identity", false, "training identities with a single image",
+     "a sampler that draws several images per identity cannot use them: data.sampler.type=shuffled_pairs"},
+    {"note", false, "noticed while reading", ""},
 };
 
 class Findings {
@@ -45,7 +54,7 @@ class Findings {
     std::vector<Finding> out;
     for (const Kind& kind : kKinds)
       if (auto found = examples_.find(kind.name); found != examples_.end())
-        out.push_back({kind.name, kind.is_error, kind.meaning, std::move(found->second)});
+        out.push_back({kind.name, kind.is_error, kind.meaning, kind.remedy, std::move(found->second)});
     return out;
   }
 
@@ -148,7 +157,7 @@ void find_equal_content(const Corpus& corpus, const std::vector<Look>& looks, Fi
   std::sort(suspects.begin(), suspects.end());
 
   std::vector<std::string> hashes(suspects.size());
-  visit_in_parallel(static_cast<int64_t>(suspects.size()), [&](int64_t i) {
+  visit_in_parallel(static_cast<int64_t>(suspects.size()), "comparing files of equal size", [&](int64_t i) {
     try {
       hashes[i] = xxh128(read_file(looks[suspects[i]].file, kMaxImageBytes));
     } catch (const Error&) {
@@ -162,10 +171,21 @@ void find_equal_content(const Corpus& corpus, const std::vector<Look>& looks, Fi
     if (is_new) continue;
     const CorpusImage& other = corpus.images[known->second];
     const bool leak = other.split != corpus.images[suspects[i]].split;
-    findings.add("equal_content",
+    findings.add(leak ? "content_in_two_splits" : "equal_content",
                  example(corpus, suspects[i],
                          concat("as ", escape_for_log(other.path, 200), " (id ", escape_for_log(other.id), ")",
                                 leak ? concat(", in another split: ", enum_text(other.split)) : "")));
+  }
+}
+
+void find_repeated_captions(const Corpus& corpus, Findings& findings) {
+  const auto captions = corpus.captions_of_images();
+  for (size_t row = 0; row < captions.size(); ++row) {
+    std::set<std::string> seen;
+    for (const int64_t caption : captions[row])
+      if (const std::string& text = corpus.captions[caption].text; !seen.insert(text).second)
+        findings.add("repeated_caption",
+                     example(corpus, static_cast<int64_t>(row), concat("'", escape_for_log(text), "'")));
   }
 }
 
@@ -219,13 +239,16 @@ CheckReport check_corpus(const Corpus& corpus, const CheckOptions& options) {
   const auto sample = evenly_spread(images, options.decode);
   for (const int64_t row : sample) decode[row] = true;
   std::vector<checking::Look> looks(images);
-  visit_in_parallel(images,
+  visit_in_parallel(images, "looking at images",
                     [&](int64_t row) { looks[row] = checking::look_at(corpus, corpus.images[row], decode[row]); });
 
   checking::Findings findings;
   checking::report_looks(corpus, looks, findings);
-  checking::find_equal_content(corpus, looks, findings);
-  checking::find_unused_files(corpus, findings);
+  if (options.compare_content) {
+    checking::find_equal_content(corpus, looks, findings);
+    checking::find_unused_files(corpus, findings);
+  }
+  checking::find_repeated_captions(corpus, findings);
   checking::find_identity_faults(corpus, findings);
   for (const std::string& note : corpus.notes) findings.add("note", note);
   return {corpus.name, images, static_cast<int64_t>(corpus.captions.size()), static_cast<int64_t>(sample.size()),
@@ -241,6 +264,7 @@ std::string to_text(const CheckReport& report) {
                   finding.meaning, "\n");
     for (size_t i = 0; i < std::min(kShown, finding.examples.size()); ++i) out += "  " + finding.examples[i] + "\n";
     if (finding.examples.size() > kShown) out += concat("  ... and ", finding.examples.size() - kShown, " more\n");
+    if (!finding.remedy.empty()) out += "  mend: " + finding.remedy + "\n";
   }
   return out + (report.has_errors()       ? "the data has errors\n"
                 : report.findings.empty() ? "no findings\n"
@@ -253,6 +277,7 @@ Json to_json(const CheckReport& report) {
     findings.push_back({{"kind", finding.kind},
                         {"error", finding.is_error},
                         {"meaning", finding.meaning},
+                        {"remedy", finding.remedy},
                         {"count", finding.examples.size()},
                         {"examples", finding.examples}});
   return {{"corpus", report.corpus},   {"images", report.images},       {"captions", report.captions},

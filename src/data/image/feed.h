@@ -79,4 +79,7 @@ class ImageFeed {
   std::vector<std::thread> workers_;
 };
 
+/// Whether policy `skip` covers the error: a missing or unreadable image, not a path out of the root and not a bug.
+bool is_skippable(const Error& error);
+
 }  // namespace diptych

@@ -83,13 +83,6 @@ void check_pairs(const LoaderSource& source, const std::vector<PairBatch>& batch
     }
 }
 
-/// Whether policy `skip` covers the error: a missing or unreadable image, not a path out of the root and not a bug.
-bool is_skippable(const Error& error) {
-  return std::ranges::all_of(error.issues(), [](const Issue& issue) {
-    return issue.error_class == ErrorClass::img || issue.error_class == ErrorClass::dat;
-  });
-}
-
 std::vector<std::vector<int64_t>> image_rows_of(const std::vector<BatchPlan>& plans) {
   std::vector<std::vector<int64_t>> rows;
   for (const BatchPlan& plan : plans) rows.push_back(plan.unique_rows);
@@ -97,6 +90,12 @@ std::vector<std::vector<int64_t>> image_rows_of(const std::vector<BatchPlan>& pl
 }
 
 }  // namespace
+
+bool is_skippable(const Error& error) {
+  return std::ranges::all_of(error.issues(), [](const Issue& issue) {
+    return issue.error_class == ErrorClass::img || issue.error_class == ErrorClass::dat;
+  });
+}
 
 struct Loader::State {
   const LoaderSource source;

@@ -6,6 +6,7 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "diptych/core/text.h"
+#include "diptych/data/image/pipeline.h"
 
 namespace diptych::image {
 namespace {
@@ -80,3 +81,17 @@ at::Tensor decode_by_opencv(std::string_view bytes, Format format, Size expected
 }
 
 }  // namespace diptych::image
+
+namespace diptych {
+
+std::string encode_jpeg(const at::Tensor& image, int quality) {
+  if (image.dim() != 3 || image.size(2) != 3 || image.scalar_type() != at::kByte || image.numel() == 0)
+    throw ShapeError(concat("encode_jpeg: ", image.sizes(), " ", image.scalar_type(), ", needed is uint8 [H, W, 3]"));
+  const at::Tensor pixels = image.cpu().flip({2}).contiguous();  // OpenCV wants blue first
+  const cv::Mat view(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)), CV_8UC3, pixels.data_ptr());
+  std::vector<uint8_t> bytes;
+  cv::imencode(".jpg", view, bytes, {cv::IMWRITE_JPEG_QUALITY, quality});
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace diptych

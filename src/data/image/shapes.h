@@ -49,4 +49,23 @@ std::vector<std::string> captions_of(const Scene& scene, int64_t count, Random r
 /// The picture as JPEG.
 std::string draw_jpeg(const Scene& scene, int64_t size, Random random);
 
+/// A shape anywhere, as large as one likes. Lengths and places are shares of the picture's side, from its upper left
+/// corner; a frame is drawn as an outline.
+struct Figure {
+  Shape shape;
+  Colour colour;
+  double x, y, radius;
+  bool is_frame;
+};
+constexpr double kFrameThickness = 0.035;
+struct Box {
+  double left, top, right, bottom;
+};
+/// What the figure covers.
+Box box_of(const Figure& figure);
+/// Where an object of a scene is drawn, its random displacement of up to 0.03 aside.
+Figure figure_of(const Object& object);
+/// Equal streams draw equal grounds and equal colours, figure by figure.
+std::string draw_jpeg(const std::vector<Figure>& figures, int64_t size, Random random);
+
 }  // namespace diptych::shapes

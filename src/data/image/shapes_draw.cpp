@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -59,21 +60,40 @@ std::vector<Point> corners_of(Shape shape) {
 
 int fixed(double pixels) { return static_cast<int>(std::lround(pixels * (1 << kShift))); }
 
+void paint(cv::Mat& picture, Shape shape, Point centre, double radius, int thickness, const cv::Scalar& colour) {
+  if (shape == Shape::circle) {
+    cv::circle(picture, {fixed(centre.x), fixed(centre.y)}, fixed(radius), colour, thickness, cv::LINE_AA, kShift);
+    return;
+  }
+  std::vector<std::vector<cv::Point>> outline(1);
+  for (const Point& corner : corners_of(shape))
+    outline[0].emplace_back(fixed(centre.x + radius * corner.x), fixed(centre.y + radius * corner.y));
+  if (thickness == cv::FILLED)
+    cv::fillPoly(picture, outline, colour, cv::LINE_AA, kShift);
+  else
+    cv::polylines(picture, outline, /*isClosed=*/true, colour, thickness, cv::LINE_AA, kShift);
+}
+
 void draw(cv::Mat& picture, const Object& object, double jitter, Random& random) {
   const double side = picture.cols;
   Point centre = centre_of(object.place);
   centre.x = side * (centre.x + random.uniform(-jitter, jitter));
   centre.y = side * (centre.y + random.uniform(-jitter, jitter));
   const double radius = side * (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.96, 1.04);
-  const cv::Scalar colour = colour_of(object.colour, random);
-  if (object.shape == Shape::circle) {
-    cv::circle(picture, {fixed(centre.x), fixed(centre.y)}, fixed(radius), colour, cv::FILLED, cv::LINE_AA, kShift);
-    return;
-  }
-  std::vector<cv::Point> corners;
-  for (const Point& corner : corners_of(object.shape))
-    corners.emplace_back(fixed(centre.x + radius * corner.x), fixed(centre.y + radius * corner.y));
-  cv::fillPoly(picture, std::vector<std::vector<cv::Point>>{corners}, colour, cv::LINE_AA, kShift);
+  paint(picture, object.shape, centre, radius, cv::FILLED, colour_of(object.colour, random));
+}
+
+void draw(cv::Mat& picture, const Figure& figure, Random& random) {
+  const double side = picture.cols;
+  const int thickness = figure.is_frame ? static_cast<int>(std::lround(side * kFrameThickness)) : cv::FILLED;
+  paint(picture, figure.shape, {side * figure.x, side * figure.y}, side * figure.radius, thickness,
+        colour_of(figure.colour, random));
+}
+
+std::string jpeg_of(const cv::Mat& picture) {
+  std::vector<uint8_t> bytes;
+  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 95});
+  return {bytes.begin(), bytes.end()};
 }
 
 cv::Mat ground(int64_t size, Random& random) {
@@ -92,9 +112,34 @@ std::string draw_jpeg(const Scene& scene, int64_t size, Random random) {
   cv::Mat picture = drawing::ground(size, random);
   const double jitter = scene.size() == 3 ? 0.01 : 0.03;  // three in a row must not touch
   for (const Object& object : scene) drawing::draw(picture, object, jitter, random);
-  std::vector<uint8_t> bytes;
-  cv::imencode(".jpg", picture, bytes, {cv::IMWRITE_JPEG_QUALITY, 95});
-  return {bytes.begin(), bytes.end()};
+  return drawing::jpeg_of(picture);
+}
+
+std::string draw_jpeg(const std::vector<Figure>& figures, int64_t size, Random random) {
+  cv::Mat picture = drawing::ground(size, random);
+  for (const Figure& figure : figures) drawing::draw(picture, figure, random);
+  return drawing::jpeg_of(picture);
+}
+
+Box box_of(const Figure& figure) {
+  double left = -1, top = -1, right = 1, bottom = 1;
+  if (const auto corners = drawing::corners_of(figure.shape); !corners.empty()) {
+    left = top = 2, right = bottom = -2;
+    for (const auto& corner : corners) {
+      left = std::min(left, corner.x), right = std::max(right, corner.x);
+      top = std::min(top, corner.y), bottom = std::max(bottom, corner.y);
+    }
+  }
+  const double rim = figure.is_frame ? kFrameThickness / 2 : 0;
+  return {figure.x + figure.radius * left - rim, figure.y + figure.radius * top - rim,
+          figure.x + figure.radius * right + rim, figure.y + figure.radius * bottom + rim};
+}
+
+Figure figure_of(const Object& object) {
+  const drawing::Point centre = drawing::centre_of(object.place);
+  return {
+      object.shape, object.colour, centre.x, centre.y, object.is_large ? drawing::kLargeRadius : drawing::kSmallRadius,
+      false};
 }
 
 }  // namespace diptych::shapes

@@ -29,19 +29,22 @@ SplitStats split_stats(const Corpus& corpus, Split split) {
     lengths.push_back(static_cast<int64_t>(caption.tokens.size()));
     ++captions[caption.image_row];
   }
-  std::vector<int64_t> captions_of_images, images_of_identities;
-  std::map<int64_t, int64_t> images_of_label;
+  std::vector<int64_t> captions_of_images, images_of_identities, pairs_of_identities;
+  std::map<int64_t, std::pair<int64_t, int64_t>> of_label;  // images, pairs
   for (const int64_t row : corpus.image_rows(split)) {
     captions_of_images.push_back(captions[row]);
-    ++images_of_label[corpus.images[row].label];
+    auto& [images, pairs] = of_label[corpus.images[row].label];
+    ++images, pairs += captions[row];
   }
-  for (const auto& [label, images] : images_of_label) images_of_identities.push_back(images);
+  for (const auto& [label, counts] : of_label)
+    images_of_identities.push_back(counts.first), pairs_of_identities.push_back(counts.second);
   stats.images = static_cast<int64_t>(captions_of_images.size());
   stats.captions = static_cast<int64_t>(lengths.size());
   stats.identities = corpus.has_identities ? static_cast<int64_t>(images_of_identities.size()) : 0;
   stats.caption_tokens = spread_of(std::move(lengths));
   stats.captions_per_image = spread_of(std::move(captions_of_images));
   stats.images_per_identity = spread_of(std::move(images_of_identities));
+  stats.pairs_per_identity = spread_of(std::move(pairs_of_identities));
   return stats;
 }
 
@@ -78,6 +81,21 @@ std::vector<VocabularyStats> vocabulary_stats(const Corpus& corpus, const std::v
   return out;
 }
 
+std::vector<std::string> new_words(const Corpus& corpus) {
+  const Counts train = count_words(corpus, Split::train);
+  Counts unseen;
+  for (const Split split : {Split::val, Split::test})
+    for (const auto& [word, count] : count_words(corpus, split))
+      if (!train.contains(word)) unseen[word] += count;
+  std::vector<std::pair<std::string, int64_t>> order(unseen.begin(), unseen.end());
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  std::vector<std::string> words;
+  for (const auto& [word, count] : order) words.push_back(word);
+  return words;
+}
+
 WordVectorStats word_vector_stats(const Corpus& corpus, const std::string& path) {
   const Vocabulary vocabulary = Vocabulary::build(corpus, 1);
   const WordVectors vectors = read_word_vectors(path, vocabulary);
@@ -96,7 +114,7 @@ WordVectorStats word_vector_stats(const Corpus& corpus, const std::string& path)
 void measure_images(const Corpus& corpus, int64_t decode, CorpusStats& stats) {
   const auto sample = evenly_spread(static_cast<int64_t>(corpus.images.size()), decode);
   std::vector<int64_t> width(sample.size(), -1), height(sample.size(), -1);
-  visit_in_parallel(static_cast<int64_t>(sample.size()), [&](int64_t i) {
+  visit_in_parallel(static_cast<int64_t>(sample.size()), "measuring images", [&](int64_t i) {
     try {
       const at::Tensor image =
           decode_image(resolve_inside(corpus.image_root, corpus.images[sample[i]].path), ImageOptions{});
@@ -132,6 +150,7 @@ CorpusStats stats_of(const Corpus& corpus, const StatsOptions& options) {
   for (const auto& [split, name] : enum_names(Split{}))
     if (const SplitStats each = statistics::split_stats(corpus, split); each.images > 0) stats.splits.push_back(each);
   stats.vocabulary = statistics::vocabulary_stats(corpus, options.min_counts);
+  stats.new_words = statistics::new_words(corpus);
   if (!options.word_vectors.empty()) stats.word_vectors = statistics::word_vector_stats(corpus, options.word_vectors);
   statistics::measure_images(corpus, options.decode, stats);
   return stats;
@@ -145,12 +164,22 @@ std::string to_text(const CorpusStats& stats) {
                   split.identities > 0 ? concat(", ", split.identities, " identities") : "", "\n");
     out += "  words per caption   " + spread_text(split.caption_tokens) + "   min / median / max\n";
     out += "  captions per image  " + spread_text(split.captions_per_image) + "\n";
-    if (split.identities > 0) out += "  images per identity " + spread_text(split.images_per_identity) + "\n";
+    if (split.identities == 0) continue;
+    out += "  images per identity " + spread_text(split.images_per_identity) + "\n";
+    out += "  pairs per identity  " + spread_text(split.pairs_per_identity) + "\n";
   }
   out += "vocabulary of the training captions; share of unknown words in train, val, test\n";
   for (const VocabularyStats& each : stats.vocabulary)
     out += concat("  min_count ", each.min_count, ": ", each.words, " words; ", percent(each.unknown_train), ", ",
                   percent(each.unknown_val), ", ", percent(each.unknown_test), "\n");
+  if (!stats.new_words.empty()) {
+    constexpr size_t kShown = 10;
+    std::vector<std::string> shown;
+    for (size_t i = 0; i < std::min(kShown, stats.new_words.size()); ++i)
+      shown.push_back(escape_for_log(stats.new_words[i]));
+    out += concat(stats.new_words.size(), " words of val and test are in no training caption: ", join(shown, ", "),
+                  stats.new_words.size() > kShown ? ", ...\n" : "\n");
+  }
   if (const auto& vectors = stats.word_vectors)
     out += concat("word vectors of ", vectors->dimension, " dimensions: ", vectors->found, " of ", vectors->words,
                   " words, ", percent(vectors->training_tokens_covered), " of the training tokens\n");
@@ -171,7 +200,8 @@ Json to_json(const CorpusStats& stats) {
                                              {"identities", split.identities},
                                              {"caption_tokens", spread_json(split.caption_tokens)},
                                              {"captions_per_image", spread_json(split.captions_per_image)},
-                                             {"images_per_identity", spread_json(split.images_per_identity)}};
+                                             {"images_per_identity", spread_json(split.images_per_identity)},
+                                             {"pairs_per_identity", spread_json(split.pairs_per_identity)}};
   out["vocabulary"] = Json::array();
   for (const VocabularyStats& each : stats.vocabulary)
     out["vocabulary"].push_back({{"min_count", each.min_count},
@@ -179,6 +209,7 @@ Json to_json(const CorpusStats& stats) {
                                  {"unknown_train", each.unknown_train},
                                  {"unknown_val", each.unknown_val},
                                  {"unknown_test", each.unknown_test}});
+  out["new_words"] = stats.new_words;
   if (const auto& vectors = stats.word_vectors)
     out["word_vectors"] = {{"words", vectors->words},
                            {"found", vectors->found},

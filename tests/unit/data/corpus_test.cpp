@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "corpus_fixture.h"
 
@@ -214,6 +216,40 @@ TEST(Jsonl, ReadsTheNativeFormat) {
   EXPECT_EQ(corpus.images[1].record, 3);
   EXPECT_THAT(corpus.label_names, ElementsAre("cat", "4"));
 }
+std::string pair_line(const std::string& name, const std::string& split, const std::string& meta, int captions = 1) {
+  std::string list;
+  for (int i = 0; i < captions; ++i) list += std::string(i > 0 ? ", " : "") + "\"x\"";
+  return R"({"image": ")" + name + R"(", "split": ")" + split + R"(", "captions": [)" + list + R"(], "meta": )" + meta +
+         "}\n";
+}
+TEST(Jsonl, ReadsPairsAndRelations) {
+  const std::string first = R"({"pair": "p", "relation": "left_right"})";
+  const Corpus corpus = JsonlSet(pair_line("a", "train", first) + pair_line("b", "train", R"({"pair": 7})") +
+                                 pair_line("c", "train", first))
+                            .read();
+  EXPECT_THAT(corpus.partners(), ElementsAre(2, -1, 0));
+  EXPECT_EQ(corpus.images[2].relation, "left_right");
+  EXPECT_THAT(JsonlSet(image_line("a", "train", "x")).read().partners(), IsEmpty());
+  const Corpus other = JsonlSet(pair_line("a", "train", R"({"pair": "p", "relation": "above_below"})") +
+                                pair_line("b", "train", R"({"pair": 7})") +
+                                pair_line("c", "train", R"({"pair": "p", "relation": "above_below"})"))
+                           .read();
+  EXPECT_NE(other.fingerprint, corpus.fingerprint) << "relations decide results";
+}
+TEST(Jsonl, PairsAreTwoImagesThatBelongTogether) {
+  const auto message = [](const std::string& lines) { return data_error([&] { JsonlSet(lines).read(); }); };
+  const std::string p = R"({"pair": "p", "relation": "r"})";
+  EXPECT_THAT(message(pair_line("a", "train", p)), AllOf(HasSubstr("set.jsonl:1"), HasSubstr("pair 'p' has 1 image")));
+  EXPECT_THAT(message(pair_line("a", "train", p) + pair_line("b", "train", p) + pair_line("c", "train", p)),
+              HasSubstr("pair 'p' has 3 images"));
+  EXPECT_THAT(message(pair_line("a", "train", p) + pair_line("b", "test", p)), HasSubstr("lies in two splits"));
+  EXPECT_THAT(message(pair_line("a", "train", p) + pair_line("b", "train", R"({"pair": "p", "relation": "s"})")),
+              HasSubstr("has two relations"));
+  EXPECT_THAT(message(pair_line("a", "train", p, 2) + pair_line("b", "train", p)),
+              HasSubstr("has 2 captions here and 1 there"));
+  EXPECT_THAT(message(pair_line("a", "train", R"({"pair": 3, "relation": "r"})")),
+              AllOf(HasSubstr("'pair'"), HasSubstr("text")));
+}
 TEST(Jsonl, NamesTheLineOfAnUnknownField) {
   const JsonlSet set(image_line("a.jpg", "train", "x") +
                      R"({"image": "b.jpg", "split": "train", "caption": ["y"], "captions": ["y"]})");
@@ -263,6 +299,36 @@ TEST(Csv, FindsTheSeparatorAndTheNamedColumns) {
   EXPECT_THAT(corpus.label_names, ElementsAre("anna"));
   EXPECT_THAT(corpus.notes, ElementsAre("separator: tab"));
 }
+TEST(Csv, SplitsAreDrawnWhenTheFileHasNone) {
+  std::string text = "image,caption,person\n", reversed = text;
+  for (int i = 0; i < 40; ++i) text += concat("i", i, ".jpg,a dog,p", i / 2, "\n");
+  for (int i = 39; i >= 0; --i) reversed += concat("i", i, ".jpg,a dog,p", i / 2, "\n");
+  const std::string shares = ", split: {val: 0.1, test: 0.25}";
+  const Corpus corpus = read_csv(text, shares);
+  EXPECT_EQ(corpus.image_rows(Split::val).size(), 4u);
+  EXPECT_EQ(corpus.image_rows(Split::test).size(), 10u);
+  EXPECT_THAT(corpus.notes, Contains("splits drawn: val 0.1, test 0.25, seed 1"));
+  const auto split_of = [](const Corpus& each) {
+    std::map<std::string, Split> out;
+    for (const CorpusImage& image : each.images) out[image.id] = image.split;
+    return out;
+  };
+  EXPECT_EQ(split_of(read_csv(reversed, shares)), split_of(corpus));
+  EXPECT_NE(split_of(read_csv(text, ", split: {val: 0.1, test: 0.25, seed: 2}")), split_of(corpus));
+  // Identities stay together: 20 of them, 2 in val, 5 in test.
+  const Corpus people = read_csv(text, shares + ", identity_column: person");
+  EXPECT_EQ(people.image_rows(Split::test).size(), 10u);
+  std::map<int64_t, std::set<Split>> splits_of_label;
+  for (const CorpusImage& image : people.images) splits_of_label[image.label].insert(image.split);
+  for (const auto& [label, splits] : splits_of_label) EXPECT_EQ(splits.size(), 1u) << label;
+  // A column of the file counts, whatever the shares; nothing is drawn without shares.
+  EXPECT_EQ(read_csv("image,caption,split\na.jpg,x,test\n", shares).image_rows(Split::test).size(), 1u);
+  EXPECT_THAT(data_error([] { read_csv("image,caption\na.jpg,x\n"); }),
+              AllOf(HasSubstr("no column 'split'"), HasSubstr("data.corpus.split.val=0.1")));
+  EXPECT_THAT(data_error([] { read_csv("image,caption\na.jpg,x\n", ", split: {test: 0.1}"); }),
+              HasSubstr("leave none to train on"));
+}
+
 TEST(Csv, MistakesCarryTheLine) {
   EXPECT_THAT(
       data_error([] { read_csv("image,captions,split\n"); }),

@@ -212,6 +212,31 @@ TEST(UniqueImages, FivePassesVisitEveryPairOnce) {
   EXPECT_EQ(sampler->batches_per_epoch(), 10);
   EXPECT_EQ(sorted_captions(sampler->epoch(2)), range(60));
 }
+TEST(UniqueImages, KeepsPairsInOneBatch) {
+  Corpus corpus = corpus_of(std::vector<int64_t>(40, 2));
+  EXPECT_THAT(error_of(3, [&] { make(corpus, 8, "{type: unique_images, keep_pairs: true}"); }),
+              HasSubstr("has no partner"));
+  for (size_t i = 0; i < 40; ++i) corpus.images[i].pair = std::to_string(i % 20), corpus.images[i].relation = "r";
+  const auto split_pairs = [&](const std::string& yaml) {
+    int64_t alone = 0;
+    const auto sampler = make(corpus, 8, yaml);
+    for (int64_t epoch = 0; epoch < 3; ++epoch)
+      for (const PairBatch& batch : sampler->epoch(epoch)) {
+        std::map<int64_t, std::set<int64_t>> images_of_pair;
+        for (const Pair& pair : batch) images_of_pair[pair.image_row % 20].insert(pair.image_row);
+        for (const auto& [pair, images] : images_of_pair) alone += images.size() == 1;
+      }
+    return alone;
+  };
+  EXPECT_EQ(split_pairs("{type: unique_images, keep_pairs: true}"), 0);
+  EXPECT_EQ(split_pairs("{type: unique_images, keep_pairs: true, captions_per_image: 2}"), 0);
+  EXPECT_GT(split_pairs("{type: unique_images}"), 0);
+  const auto sampler = make(corpus, 8, "{type: unique_images, keep_pairs: true, captions_per_image: 2}");
+  EXPECT_EQ(sorted_captions(sampler->epoch(0)), range(80));
+  EXPECT_NE(sampler->epoch(0), sampler->epoch(1));
+  EXPECT_THAT(error_of(2, [&] { make(corpus, 9, "{type: unique_images, keep_pairs: true}"); }),
+              HasSubstr("must be even"));
+}
 TEST(UniqueImages, EpochsDrawOtherCaptions) {
   const Corpus corpus = corpus_of(std::vector<int64_t>(6, 5));
   const auto sampler = make(corpus, 6, "{type: unique_images}");

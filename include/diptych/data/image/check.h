@@ -13,16 +13,18 @@
 namespace diptych {
 
 struct CheckOptions {
-  int64_t decode = 100;  // images decoded, spread evenly over the corpus; -1 = all
+  int64_t decode = 100;         // images decoded, spread evenly over the corpus; -1 = all
+  bool compare_content = true;  // also look for files with the same bytes and for files that nobody names
 };
 
 /// One kind of finding. Kinds that are errors: missing_image, outside_root, unreadable_image. Warnings:
-/// wrong_extension, exif_orientation, equal_content, unused_file, identity_gap, single_image_identity, note (what the
-/// reader noticed).
+/// content_in_two_splits, wrong_extension, exif_orientation, equal_content, repeated_caption, unused_file,
+/// identity_gap, single_image_identity, note (what the reader noticed).
 struct Finding {
   std::string kind;
   bool is_error;
   std::string meaning;                // one sentence
+  std::string remedy;                 // what mends it; empty: nothing needs to be done
   std::vector<std::string> examples;  // all of them; texts show the first ten
 };
 struct CheckReport {
@@ -32,7 +34,7 @@ struct CheckReport {
   bool has_errors() const;
 };
 /// Every path is resolved and every header's magic is read; decoding, EXIF and sizes cover the sample, equal content is
-/// looked for among files of equal size. Uses all cores.
+/// looked for among files of equal size. Uses all cores, shows progress.
 CheckReport check_corpus(const Corpus& corpus, const CheckOptions& options = {});
 std::string to_text(const CheckReport& report);
 Json to_json(const CheckReport& report);
@@ -44,7 +46,7 @@ struct Spread {
 struct SplitStats {
   Split split;
   int64_t images = 0, captions = 0, identities = 0;  // identities: 0 if the corpus has none
-  Spread caption_tokens, captions_per_image, images_per_identity;
+  Spread caption_tokens, captions_per_image, images_per_identity, pairs_per_identity;  // pair: image and caption
 };
 /// The vocabulary that a threshold leaves, and the share of tokens outside it.
 struct VocabularyStats {
@@ -59,6 +61,7 @@ struct CorpusStats {
   std::string corpus, fingerprint;
   std::vector<SplitStats> splits;  // those that hold images
   std::vector<VocabularyStats> vocabulary;
+  std::vector<std::string> new_words;  // words of val and test that no training caption has, the most frequent first
   std::optional<WordVectorStats> word_vectors;
   int64_t sized_images = 0;  // decoded for width and height; unreadable ones are left out
   Spread width, height;
@@ -69,6 +72,7 @@ struct StatsOptions {
   std::string word_vectors;  // GloVe or word2vec text file; empty = none
   int64_t decode = 100;      // images decoded for their sizes; -1 = all
 };
+/// Shows progress while images are decoded.
 CorpusStats stats_of(const Corpus& corpus, const StatsOptions& options = {});
 std::string to_text(const CorpusStats& stats);
 Json to_json(const CorpusStats& stats);

@@ -65,6 +65,9 @@ at::Tensor decode_image(const std::filesystem::path& path, const ImageOptions& o
 /// Antialiased bilinear resize of uint8 [H, W, 3], within 2 levels of Pillow's.
 at::Tensor resize_image(const at::Tensor& image, int64_t height, int64_t width);
 
+/// uint8 [H, W, 3], RGB, as the bytes of a JPEG file.
+std::string encode_jpeg(const at::Tensor& image, int quality = 90);
+
 /// Resize, crop and flip as the options say: uint8 [H, W, 3] -> uint8 [height, width, 3]. With `random` null: the
 /// test-time view.
 at::Tensor transform_image(const at::Tensor& image, const ImageOptions& options, Random* random);

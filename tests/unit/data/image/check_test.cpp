@@ -89,13 +89,35 @@ TEST(CheckCorpus, D29_FindsEveryKindAtOnce) {
   EXPECT_THAT(only_example(report, "wrong_extension"),
               AllOf(HasSubstr("warning"), HasSubstr("really_png.jpg: content is PNG")));
   EXPECT_THAT(only_example(report, "exif_orientation"), HasSubstr("turned.jpg: orientation 6"));
-  EXPECT_THAT(only_example(report, "equal_content"),
+  EXPECT_THAT(only_example(report, "content_in_two_splits"),
               AllOf(HasSubstr("twin.jpg: as a.jpg"), HasSubstr("in another split: train")));
   EXPECT_THAT(only_example(report, "unused_file"), HasSubstr("sub/unused.jpg"));
   EXPECT_EQ(only_example(report, "note"), "warning something");
   EXPECT_THAT(to_text(report), HasSubstr("error  unreadable_image: 2 images that cannot be decoded"));
   EXPECT_EQ(to_json(report)["errors"], true);
   EXPECT_EQ(to_json(report)["findings"].size(), 8u);
+}
+TEST(CheckCorpus, EqualContentWithinASplitIsAKindOfItsOwn) {
+  Photos photos;
+  photos.add("a.jpg", picture(10)), photos.add("b.jpg", picture(10)), photos.add("c.jpg", picture(20));
+  const CheckReport report = check_corpus(photos.corpus);
+  EXPECT_THAT(only_example(report, "equal_content"), HasSubstr("b.jpg: as a.jpg (id a.jpg)"));
+  EXPECT_EQ(finding(report, "content_in_two_splits"), nullptr);
+  EXPECT_THAT(check_corpus(photos.corpus, {.compare_content = false}).findings, IsEmpty());
+}
+TEST(CheckCorpus, CaptionsThatAnImageHasTwice) {
+  Photos photos;
+  photos.add("a.jpg", picture(10)), photos.add("b.jpg", picture(20));
+  photos.corpus.captions.push_back({"a b", {"a", "b"}, 1});
+  EXPECT_THAT(only_example(check_corpus(photos.corpus), "repeated_caption"),
+              AllOf(HasSubstr("b.jpg"), HasSubstr("'a b'")));
+}
+TEST(CheckCorpus, ErrorsSayWhatMendsThem) {
+  Photos photos;
+  photos.add("gone.jpg", "");
+  const CheckReport report = check_corpus(photos.corpus);
+  EXPECT_THAT(to_text(report), HasSubstr("  mend: put the files back"));
+  EXPECT_THAT(to_json(report)["findings"][0]["remedy"].get<std::string>(), HasSubstr("data.corpus.images"));
 }
 TEST(CheckCorpus, DecodesOnlyTheSample) {
   Photos photos;
@@ -152,6 +174,7 @@ TEST(CorpusStats, CountsByHand) {
   EXPECT_DOUBLE_EQ(stats.vocabulary[0].unknown_test, 1.0 / 3);
   EXPECT_EQ(stats.vocabulary[1].words, 2);
   EXPECT_DOUBLE_EQ(stats.vocabulary[1].unknown_train, 1.0 / 8);
+  EXPECT_THAT(stats.new_words, ElementsAre("z"));
   ASSERT_TRUE(stats.word_vectors.has_value());
   EXPECT_EQ(stats.word_vectors->found, 1);
   EXPECT_DOUBLE_EQ(stats.word_vectors->training_tokens_covered, 5.0 / 8);
@@ -161,6 +184,19 @@ TEST(CorpusStats, CountsByHand) {
   EXPECT_THAT(to_text(stats),
               AllOf(HasSubstr("train: 2 images, 3 captions"), HasSubstr("min_count 2: 2 words; 12.5 %")));
   EXPECT_EQ(to_json(stats)["splits"]["test"]["captions"], 2);
+}
+
+TEST(CorpusStats, PairsAndImagesOfIdentities) {
+  Photos photos;
+  photos.corpus.has_identities = true, photos.corpus.label_names = {"4", "9"};
+  photos.add("a.jpg", picture(1), Split::train, 0), photos.add("b.jpg", picture(2), Split::train, 0);
+  photos.add("c.jpg", picture(3), Split::train, 1);
+  photos.corpus.captions.push_back({"x", {"x"}, 0});
+  const SplitStats train = stats_of(photos.corpus).splits.at(0);
+  EXPECT_EQ(train.identities, 2);
+  EXPECT_EQ(train.images_per_identity.max, 2);
+  EXPECT_EQ(train.pairs_per_identity.min, 1);
+  EXPECT_EQ(train.pairs_per_identity.max, 3);
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "diptych/data/corpus.h"
+
+// The counts of images, captions and identities that the literature gives for the known sets.
+
+namespace diptych {
+
+/// flickr8k, flickr30k, coco (as split by Karpathy), coco2014, cuhk-pedes.
+std::vector<std::string> published_sets();
+
+/// One sentence for every count of a split that is not the published one: "val has 999 images; published for flickr8k:
+/// 1000". COCO's restval may be a split of its own or merged into train. Sets without published counts have none.
+std::vector<std::string> published_differences(const Corpus& corpus, const std::string& known);
+
+/// Writes each difference to Corpus::notes.
+void note_published_counts(Corpus& corpus, const std::string& known);
+
+}  // namespace diptych

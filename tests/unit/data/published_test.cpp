@@ -1,0 +1,56 @@
+#include "diptych/data/published.h"
+
+#include <gmock/gmock.h>
+
+namespace diptych {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+void add(Corpus& corpus, Split split, int64_t images, int64_t captions) {
+  const auto first = static_cast<int64_t>(corpus.images.size());
+  for (int64_t i = 0; i < images; ++i) corpus.images.push_back({"", "", split, first + i});
+  for (int64_t i = 0; i < captions; ++i) corpus.captions.push_back({"", {}, first + i % images});
+}
+
+TEST(PublishedDifferences, Flickr8kAsPublishedHasNone) {
+  Corpus corpus;
+  add(corpus, Split::train, 6000, 30000), add(corpus, Split::val, 1000, 5000), add(corpus, Split::test, 1000, 5000);
+  EXPECT_THAT(published_differences(corpus, "flickr8k"), IsEmpty());
+  EXPECT_THAT(published_differences(corpus, "my own set"), IsEmpty());
+}
+
+TEST(PublishedDifferences, NamesSplitFoundAndExpected) {
+  Corpus corpus;
+  add(corpus, Split::train, 6000, 30000), add(corpus, Split::val, 999, 4995), add(corpus, Split::test, 1000, 5000);
+  EXPECT_THAT(published_differences(corpus, "flickr8k"),
+              ElementsAre("val has 999 images; published for flickr8k: 1000",
+                          "val has 4995 captions; published for flickr8k: 5000"));
+}
+
+TEST(PublishedDifferences, RestvalMayBeMergedIntoTrain) {
+  for (const bool merged : {false, true}) {
+    Corpus corpus;
+    add(corpus, Split::train, 82783, 414113);
+    add(corpus, merged ? Split::train : Split::rest, 30504, 152634);
+    add(corpus, Split::val, 5000, 25010), add(corpus, Split::test, 5000, 25010);
+    EXPECT_THAT(published_differences(corpus, "coco"), IsEmpty()) << merged;
+  }
+}
+
+TEST(PublishedDifferences, CuhkPedesCountsIdentities) {
+  Corpus corpus;
+  add(corpus, Split::train, 34054, 68126), add(corpus, Split::val, 3078, 6158), add(corpus, Split::test, 3074, 6156);
+  const auto differences = published_differences(corpus, "cuhk-pedes");
+  EXPECT_EQ(differences.size(), 3u);  // every image is a label of its own here
+  EXPECT_THAT(differences[0], HasSubstr("34054 identities; published for cuhk-pedes: 11003"));
+}
+
+TEST(PublishedSets, AllAreListed) {
+  EXPECT_THAT(published_sets(), ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes"));
+}
+
+}  // namespace
+}  // namespace diptych
