@@ -54,7 +54,7 @@ LossValue triplet_loss(const at::Tensor& scores_in, const at::Tensor& label, con
   loss_support::check_scores("triplet_loss", scores_in, label);
   if (options.mining == Mining::topk_mean && options.k.value_or(0) < 1)
     throw ShapeError("triplet_loss: mining topk_mean needs k >= 1");
-  const at::Tensor scores = loss_support::at_least_float(scores_in);
+  const at::Tensor scores = at_least_float(scores_in);
   const auto kept_out = options.mask_same_label ? Positives::labels : Positives::diagonal;
   const at::Tensor negative = ~loss_support::matches(label, kept_out);  // symmetric
   at::Tensor x_to_y, y_to_x;

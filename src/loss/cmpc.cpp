@@ -15,7 +15,7 @@ at::Tensor projected(const at::Tensor& a, const at::Tensor& unit) { return (a * 
 at::Tensor stacked_features(at::Tensor x, at::Tensor y, const CmpcOptions& options) {
   const bool project = options.variant == CmpcVariant::cmpc;
   if (!project && !options.normalize) return at::cat({x, y});
-  const at::Tensor unit_x = loss_support::unit_rows(x), unit_y = loss_support::unit_rows(y);
+  const at::Tensor unit_x = unit_rows(x), unit_y = unit_rows(y);
   if (options.normalize) x = unit_x, y = unit_y;
   return project ? at::cat({projected(x, unit_y), projected(y, unit_x)}) : at::cat({x, y});
 }
@@ -27,12 +27,11 @@ LossValue cmpc_loss(const at::Tensor& image, const at::Tensor& text, const at::T
   loss_support::check_views("cmpc_loss", image, text, label);
   loss_support::check_weight("cmpc_loss", weight, image.size(1));
   loss_support::check_classes("cmpc_loss", label, weight.size(1));
-  const at::Tensor both =
-      stacked_features(loss_support::at_least_float(image), loss_support::at_least_float(text), options);
+  const at::Tensor both = stacked_features(at_least_float(image), at_least_float(text), options);
   at::Tensor logits = at::mm(both, weight);  // [2B, C]
   // Dividing the logits instead of the weight saves a normalised copy of [D, C].
   if (options.variant != CmpcVariant::ce)
-    logits = logits * loss_support::inverse_or_zero(at::linalg_vector_norm(weight, 2, 0).square());
+    logits = logits * inverse_or_zero(at::linalg_vector_norm(weight, 2, 0).square());
   const at::Tensor labels = at::cat({label, label});
   if (options.margin != 0) {
     const at::Tensor target = labels.unsqueeze(1);

@@ -25,10 +25,10 @@ at::Tensor mean_divergence(const at::Tensor& scores, const at::Tensor& q, const 
 LossValue cmpm_loss(const at::Tensor& image, const at::Tensor& text, const at::Tensor& label,
                     const CmpmOptions& options) {
   loss_support::check_views("cmpm_loss", image, text, label);
-  const at::Tensor x = loss_support::at_least_float(image), y = loss_support::at_least_float(text);
+  const at::Tensor x = at_least_float(image), y = at_least_float(text);
   const at::Tensor q =
       target_distribution(loss_support::matches(label, options.positives), options.target_norm, x.scalar_type());
-  const at::Tensor unit_x = loss_support::unit_rows(x), unit_y = loss_support::unit_rows(y);
+  const at::Tensor unit_x = unit_rows(x), unit_y = unit_rows(y);
   const at::Tensor &from_x = options.normalize_both ? unit_x : x, &from_y = options.normalize_both ? unit_y : y;
   return loss_support::sum_of_directions(mean_divergence(at::mm(from_x, unit_y.t()) / options.tau, q, options),
                                          mean_divergence(at::mm(from_y, unit_x.t()) / options.tau, q, options));

@@ -38,7 +38,7 @@ at::Tensor row_softmax_loss(const at::Tensor& logits, const at::Tensor& match, c
 
 LossValue infonce_loss(const at::Tensor& logits_in, const at::Tensor& label, const InfoNceTargets& options) {
   loss_support::check_scores("infonce_loss", logits_in, label);
-  const at::Tensor logits = loss_support::at_least_float(logits_in);
+  const at::Tensor logits = at_least_float(logits_in);
   const at::Tensor match = loss_support::matches(label, options.positives);
   const at::Tensor x_to_y = row_softmax_loss(logits, match, options);
   const at::Tensor y_to_x = row_softmax_loss(logits.t(), match, options);
@@ -68,7 +68,7 @@ at::Tensor InfoNceLoss::scaled(const at::Tensor& scores) {
 
 LossValue InfoNceLoss::forward(const LossInput& input) {
   loss_support::check_scores("infonce", input.scores, input.label);
-  return infonce_loss(scaled(loss_support::at_least_float(input.scores)), input.label, options_);
+  return infonce_loss(scaled(at_least_float(input.scores)), input.label, options_);
 }
 
 }  // namespace diptych

@@ -31,7 +31,7 @@ LossValue instance_loss(const at::Tensor& image, const at::Tensor& text, const a
   loss_support::check_views("instance_loss", image, text, label);
   check_classifier(image_classifier, image, label);
   check_classifier(text_classifier, text, label);
-  const at::Tensor x = loss_support::at_least_float(image), y = loss_support::at_least_float(text);
+  const at::Tensor x = at_least_float(image), y = at_least_float(text);
   at::Tensor of_image, of_text;  // [B] each
   if (image_classifier.weight.is_same(text_classifier.weight)) {
     const at::Tensor logits = logits_of(at::cat({x, y}), image_classifier);

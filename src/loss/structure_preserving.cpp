@@ -89,8 +89,8 @@ LossValue structure_preserving_loss(const at::Tensor& x, const at::Tensor& y, co
   loss_support::check_integers(who, "image_row", image_row, x.size(0));
 
   const auto prepared = [&](const at::Tensor& rows) {
-    const at::Tensor full = loss_support::at_least_float(rows);
-    return options.normalize ? loss_support::unit_rows(full) : full;
+    const at::Tensor full = at_least_float(rows);
+    return options.normalize ? unit_rows(full) : full;
   };
   const StructureBatch batch{prepared(x),       prepared(y),          label, label.index_select(0, image_of_sentence),
                              image_of_sentence, first_rows(image_row)};

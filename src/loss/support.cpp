@@ -44,25 +44,12 @@ void check_defined(const char* who, const char* what, const at::Tensor& tensor) 
   if (!tensor.defined()) throw ShapeError(concat(who, ": needs ", what, ", which were not given"));
 }
 
-at::Tensor at_least_float(const at::Tensor& x) {
-  return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
-}
-
 at::Tensor equal_pairs(const at::Tensor& a, const at::Tensor& b) { return a.unsqueeze(1) == b.unsqueeze(0); }
 
 at::Tensor matches(const at::Tensor& label, Positives positives) {
   if (positives == Positives::labels) return equal_pairs(label, label);
   return at::eye(label.size(0), label.options().dtype(at::kBool));
 }
-
-at::Tensor inverse_or_zero(const at::Tensor& squared_norm) {
-  const at::Tensor alive = squared_norm > 1e-16;
-  // The inner where keeps sqrt away from 0, whose infinite slope would become NaN in the backward pass.
-  const at::Tensor norm = at::where(alive, squared_norm, at::ones_like(squared_norm)).sqrt();
-  return at::where(alive, norm.reciprocal(), at::zeros_like(norm));
-}
-
-at::Tensor unit_rows(const at::Tensor& x) { return x * inverse_or_zero((x * x).sum(1, /*keepdim=*/true)); }
 
 LossValue sum_of_directions(at::Tensor x_to_y, at::Tensor y_to_x) {
   const at::Tensor total = !x_to_y.defined() ? y_to_x : !y_to_x.defined() ? x_to_y : x_to_y + y_to_x;

@@ -3,9 +3,10 @@
 
 #include <string>
 
+#include "diptych/core/tensor/rows.h"
 #include "diptych/loss/functional.h"
 
-// What the losses share: checks with readable messages, match masks, unit rows.
+// What the losses share: checks with readable messages, match masks.
 namespace diptych::loss_support {
 
 /// x, y [B, D] alike, label [B] int64, B > 0; otherwise throws ShapeError that begins with `who`.
@@ -18,16 +19,10 @@ void check_integers(const char* who, const char* name, const at::Tensor& labels,
 void check_classes(const char* who, const at::Tensor& label, int64_t classes);
 void check_defined(const char* who, const char* what, const at::Tensor& tensor);
 
-/// float16 and bfloat16 as float32; the rest as it is.
-at::Tensor at_least_float(const at::Tensor& x);
 /// [n], [m] -> [n, m] bool: a_i = b_j.
 at::Tensor equal_pairs(const at::Tensor& a, const at::Tensor& b);
 /// [B, B] bool: same label, or the diagonal.
 at::Tensor matches(const at::Tensor& label, Positives positives);
-/// 1 / norm, and 0 without gradient where the norm is below 1e-8.
-at::Tensor inverse_or_zero(const at::Tensor& squared_norm);
-/// Rows of length one; rows without length become 0 and get no gradient.
-at::Tensor unit_rows(const at::Tensor& x);
 
 /// Both directions and their sum; an undefined one does not count.
 LossValue sum_of_directions(at::Tensor x_to_y, at::Tensor y_to_x);

@@ -136,9 +136,18 @@ at::Tensor BiLstm::drop_words(const at::Tensor& tokens) const {
 
 Encoded BiLstm::forward(const at::Tensor& tokens, const at::Tensor& length) {
   check_text(tokens, length);
-  const int64_t steps = tokens.size(1);
+  return encode(at::embedding(words_, drop_words(tokens).t().contiguous(), kPadding), length);  // [L, B, E]
+}
+
+at::Tensor BiLstm::embed_words(const at::Tensor& tokens) { return at::embedding(words_, tokens, kPadding); }
+
+Encoded BiLstm::encode_words(const at::Tensor& words, const at::Tensor& length) {
+  return encode(words.transpose(0, 1).contiguous(), length);
+}
+
+Encoded BiLstm::encode(const at::Tensor& words, const at::Tensor& length) {
+  const int64_t steps = words.size(0);
   const at::Tensor mirror = mirror_index(length, steps);
-  const at::Tensor words = at::embedding(words_, drop_words(tokens).t().contiguous(), kPadding);  // [L, B, E]
   const at::Tensor input = at::dropout(words, options_.input_dropout, is_training());
   const LstmStack::States states = lstm_->forward(input, mirror, options_.output_dropout);
   const at::Tensor mask = at::arange(steps, length.options()).unsqueeze(1) < length;  // [L, B]
@@ -150,6 +159,41 @@ Encoded BiLstm::forward(const at::Tensor& tokens, const at::Tensor& length) {
     out.mask = mask.t();
   }
   return out;
+}
+
+PythonPiece BiLstm::python() const {
+  const std::string definition = R"py(class BiLstm(nn.Module):
+    """tokens [B, L] (0 = padding), length [B] -> sentences [B, F], pooled over the real words."""
+
+    def __init__(self, words, word_dim, hidden, layers, pool, learned_state):
+        super().__init__()
+        self.embedding = nn.Embedding(words, word_dim, padding_idx=0)
+        self.lstm = nn.LSTM(word_dim, hidden, layers, batch_first=True, bidirectional=True)
+        if learned_state:
+            self.lstm.register_parameter("h0", nn.Parameter(torch.zeros(2 * layers, hidden)))
+            self.lstm.register_parameter("c0", nn.Parameter(torch.zeros(2 * layers, hidden)))
+        self.pool, self.learned_state = pool, learned_state
+
+    def forward(self, tokens, length):
+        state = None
+        if self.learned_state:
+            state = tuple(s[:, None].repeat(1, len(tokens), 1) for s in (self.lstm.h0, self.lstm.c0))
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embedding(tokens), length.cpu(), batch_first=True, enforce_sorted=False
+        )
+        packed, (last, _) = self.lstm(packed, state)
+        if self.pool == "last":
+            return torch.cat([last[-2], last[-1]], 1)
+        states, _ = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)  # [B, L, 2H]
+        padded = (torch.arange(states.size(1), device=states.device) >= length.to(states.device)[:, None])[:, :, None]
+        mean = states.masked_fill(padded, 0).sum(1) / length.to(states.device)[:, None]
+        maximum = states.masked_fill(padded, -torch.inf).amax(1)
+        return {"mean": mean, "max": maximum, "mean_max": torch.cat([mean, maximum], 1)}[self.pool]
+)py";
+  return PythonPiece{{definition},
+                     concat("BiLstm(words=", words_.size(0), ", word_dim=", options_.word_dim, ", hidden=",
+                            options_.hidden, ", layers=", options_.layers, ", pool=\"", enum_text(options_.pool),
+                            "\", learned_state=", options_.learned_initial_state ? "True" : "False", ")")};
 }
 
 // A maximum or a mean over the real words does not mind their order, and each direction ends at step length-1 of its

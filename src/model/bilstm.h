@@ -2,6 +2,7 @@
 #include <array>
 #include <vector>
 
+#include "diptych/model/python_piece.h"
 #include "diptych/model/text_encoder.h"
 
 namespace diptych {
@@ -42,7 +43,7 @@ class LstmStack : public torch::nn::Module {
 };
 
 /// Word table, exact bidirectional LSTM, pooling over the real words. Parameters: embedding.weight, lstm.*.
-class BiLstm : public TextEncoder {
+class BiLstm : public TextEncoder, public PythonForm {
  public:
   struct Options {
     int64_t word_dim = 512, hidden = 512, layers = 1;
@@ -80,10 +81,14 @@ class BiLstm : public TextEncoder {
   /// throws UsageError if the word vectors are wider than word_dim, ShapeError if their rows are not the vocabulary's.
   BiLstm(const Options& options, const TextContext& context);
   Encoded forward(const at::Tensor& tokens, const at::Tensor& length) override;
+  at::Tensor embed_words(const at::Tensor& tokens) override;
+  Encoded encode_words(const at::Tensor& words, const at::Tensor& length) override;
   int64_t features() const override { return (options_.pool == TextPooling::mean_max ? 4 : 2) * options_.hidden; }
+  PythonPiece python() const override;
 
  private:
   at::Tensor drop_words(const at::Tensor& tokens) const;
+  Encoded encode(const at::Tensor& words, const at::Tensor& length);  // words [L, B, E]
   at::Tensor pooled(const LstmStack::States& states, const at::Tensor& mask, const at::Tensor& length) const;
 
   Options options_;

@@ -37,6 +37,13 @@ int64_t scaled_channels(double channels, double width) {
   return static_cast<double>(rounded) < 0.9 * wanted ? rounded + 8 : rounded;
 }
 
+const char* const kPythonScaledChannels = R"py(def scaled_channels(channels, width):
+    """The nearest multiple of 8 that is not below 0.9 of channels * width."""
+    wanted = channels * width
+    rounded = max(8, int(wanted + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * wanted else rounded
+)py";
+
 void check_image(const at::Tensor& image, const char* encoder) {
   if (image.dim() != 4 || image.size(1) != 3 || !image.is_floating_point())
     throw ShapeError(concat(encoder, ": image ", image.sizes(), " of type ", image.scalar_type(),

@@ -23,6 +23,8 @@ at::Tensor depthwise(torch::nn::Conv2d& conv, const at::Tensor& x);
 
 /// The nearest multiple of 8 to channels * width that is not below 0.9 of it, at least 8 (torchvision's rule).
 int64_t scaled_channels(double channels, double width);
+/// The same in Python: scaled_channels(channels, width).
+extern const char* const kPythonScaledChannels;
 
 /// throws ShapeError unless image is [B, 3, H, W] of a floating type.
 void check_image(const at::Tensor& image, const char* encoder);

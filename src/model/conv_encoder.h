@@ -1,40 +1,52 @@
 #pragma once
+#include <string>
+#include <vector>
+
 #include "diptych/model/image_encoder.h"
+#include "diptych/model/python_piece.h"
 
 namespace diptych {
 
-enum class ImagePooling { avg, max, avg_max, gem };
+enum class ImagePooling { avg, max, avg_max, gem, grid };
 constexpr auto enum_names(ImagePooling) {
   return std::array{std::pair{ImagePooling::avg, "avg"}, std::pair{ImagePooling::max, "max"},
-                    std::pair{ImagePooling::avg_max, "avg_max"}, std::pair{ImagePooling::gem, "gem"}};
+                    std::pair{ImagePooling::avg_max, "avg_max"}, std::pair{ImagePooling::gem, "gem"},
+                    std::pair{ImagePooling::grid, "grid"}};
 }
 
 /// What every convolutional encoder lets one choose.
 struct ConvOptions {
   std::string weights;
   ImagePooling pool = ImagePooling::avg;
+  int64_t grid = 2;
   double dropout = 0;
   static void visit(auto& self, auto& field) {
     field("weights", self.weights, "safetensors file of pretrained weights with torchvision's names; empty: random",
           {.path = true});
-    field(
-        "pool", self.pool,
-        "feature map -> vector: mean, maximum, both side by side (twice the features), or the generalised mean with a "
-        "learned exponent, initially 3 (Radenovic et al. 2018)");
+    field("pool", self.pool,
+          "feature map -> vector: mean, maximum, both side by side (twice the features), the generalised mean with a "
+          "learned exponent, initially 3 (Radenovic et al. 2018), or grid, which keeps where things are");
+    field("grid", self.grid,
+          "pool: grid: means over n x n equal parts of the map, side by side (n^2 times the features); 1 is avg",
+          {.lo = 1, .hi = 16});
     field("dropout", self.dropout, "share of the pooled features dropped in training", {.lo = 0, .hi = 0.99});
   }
 };
 
-/// [B, C, h, w] -> [B, C], or [B, 2C] for avg_max. gem: (mean of x^p)^(1/p) per channel, x floored at 1e-6, p = `p`.
-/// Half-precision maps are pooled in float32.
+/// [B, C, h, w] -> [B, C]; [B, 2C] for avg_max; [B, C g g] for grid, channel by channel (a map smaller than the grid is
+/// a ShapeError). gem: (mean of x^p)^(1/p) per channel, x floored at 1e-6, p = `p`. Half-precision maps are pooled in
+/// float32.
 class ImagePool : public torch::nn::Module {
  public:
-  explicit ImagePool(ImagePooling pooling);
+  explicit ImagePool(ImagePooling pooling, int64_t grid = 2);
   at::Tensor forward(const at::Tensor& map) const;
-  int64_t features(int64_t channels) const { return pooling_ == ImagePooling::avg_max ? 2 * channels : channels; }
+  int64_t features(int64_t channels) const;
+  /// [parts, h*w]: forward(map)[b, c * parts + i] = sum_p weights[i, p] map[b, c, p]; undefined if not linear.
+  at::Tensor place_weights(int64_t height, int64_t width) const;
 
  private:
   ImagePooling pooling_;
+  int64_t grid_;
   at::Tensor p_;  // [] learned; gem only
 };
 
@@ -43,14 +55,20 @@ class ConvEncoder : public ImageEncoder {
  public:
   explicit ConvEncoder(const ConvOptions& options);
   Encoded forward(const at::Tensor& image) override;
+  at::Tensor pool(const at::Tensor& map) override { return pool_->forward(map); }
+  at::Tensor place_weights(int64_t height, int64_t width) const override { return pool_->place_weights(height, width); }
   int64_t features() const override { return pool_->features(channels_); }
   const std::string& weights() const override { return weights_; }
 
  protected:
+  /// The shared definitions, then those of the subclass; "NAME(arguments, pool='avg')".
+  PythonPiece python_with(const std::vector<std::string>& definitions, const std::string& name,
+                          const std::string& arguments) const;
   int64_t channels_ = 0;  // of the feature map; set by the subclass
 
  private:
   std::string weights_;
+  ImagePooling pooling_;
   double dropout_;
   std::shared_ptr<ImagePool> pool_;
 };

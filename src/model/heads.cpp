@@ -42,17 +42,53 @@ at::Tensor LinearHead::forward(const at::Tensor& features) {
   return fc_->forward(features);
 }
 
+PythonPiece LinearHead::python() const {
+  return PythonPiece{{R"py(class LinearHead(nn.Module):
+    def __init__(self, features, dim, bias):
+        super().__init__()
+        self.fc = nn.Linear(features, dim, bias)
+
+    def forward(self, x):
+        return self.fc(x)
+)py"},
+                     concat("LinearHead(", fc_->options.in_features(), ", ", options_.dim,
+                            ", bias=", options_.bias ? "True" : "False", ")")};
+}
+at::Tensor LinearHead::linear_part() const { return fc_->weight; }
+
 LinearBnHead::LinearBnHead(const Options& options, const HeadContext& context)
     : options_(options),
       fc_(register_module("fc", head_linear(context.features, options.dim, false))),
-      bn_(register_module(
-          "bn",
-          torch::nn::BatchNorm1d(
-              torch::nn::BatchNorm1dOptions(options.dim).momentum(1 - options.bn_decay).affine(options.affine)))) {}
+      bn_(register_module("bn", torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(options.dim)
+                                                           .momentum(1 - options.bn_decay)
+                                                           .affine(options.affine && options.scale)))) {
+  if (options.affine && !options.scale) offset_ = register_parameter("offset", at::zeros({options.dim}));
+}
 
 at::Tensor LinearBnHead::forward(const at::Tensor& features) {
   check_features(features, fc_->options.in_features());
-  return bn_->forward(fc_->forward(features));
+  const at::Tensor normal = bn_->forward(fc_->forward(features));
+  return offset_.defined() ? normal + offset_ : normal;
+}
+
+PythonPiece LinearBnHead::python() const {
+  return PythonPiece{{R"py(class LinearBnHead(nn.Module):
+    def __init__(self, features, dim, affine):
+        super().__init__()
+        self.fc = nn.Linear(features, dim, bias=False)
+        self.bn = nn.BatchNorm1d(dim, affine=affine)
+
+    def forward(self, x):
+        return self.bn(self.fc(x))
+)py"},
+                     concat("LinearBnHead(", fc_->options.in_features(), ", ", options_.dim,
+                            ", affine=", options_.affine ? "True" : "False", ")")};
+}
+
+// BN(W f) = gamma / sqrt(var + eps) (W f - mean) + beta
+at::Tensor LinearBnHead::linear_part() const {
+  const at::Tensor scale = (bn_->running_var + bn_->options.eps()).rsqrt();
+  return fc_->weight * (options_.affine ? scale * bn_->weight : scale).unsqueeze(1);
 }
 
 MlpHead::MlpHead(const Options& options, const HeadContext& context) : options_(options) {
@@ -73,6 +109,26 @@ at::Tensor MlpHead::forward(const at::Tensor& features) {
     x = at::dropout(activate(x, options_.activation), options_.dropout, is_training());
   }
   return out_->forward(x);
+}
+
+PythonPiece MlpHead::python() const {
+  return PythonPiece{{R"py(class MlpHead(nn.Module):
+    def __init__(self, features, dim, hidden, layers, bn, activation):
+        super().__init__()
+        for i in range(layers):
+            setattr(self, f"fc{i}", nn.Linear(hidden if i else features, hidden))
+            setattr(self, f"bn{i}", nn.BatchNorm1d(hidden) if bn else nn.Identity())
+        self.out = nn.Linear(hidden, dim)
+        self.layers, self.activation = layers, {"relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}[activation]
+
+    def forward(self, x):
+        for i in range(self.layers):
+            x = self.activation(getattr(self, f"bn{i}")(getattr(self, f"fc{i}")(x)))
+        return self.out(x)
+)py"},
+                     concat("MlpHead(", fc_[0]->options.in_features(), ", ", options_.dim, ", hidden=", options_.hidden,
+                            ", layers=", options_.layers, ", bn=", options_.bn ? "True" : "False", ", activation=\"",
+                            enum_text(options_.activation), "\")")};
 }
 
 void register_heads(HeadRegistry& heads) {

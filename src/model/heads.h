@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diptych/model/head.h"
+#include "diptych/model/python_piece.h"
 
 namespace diptych {
 
@@ -16,7 +17,7 @@ constexpr auto enum_names(HeadActivation) {
 }
 
 /// W f + b. Parameters: fc.
-class LinearHead : public Head {
+class LinearHead : public Head, public PythonForm {
  public:
   struct Options {
     int64_t dim = 512;
@@ -29,19 +30,21 @@ class LinearHead : public Head {
   LinearHead(const Options& options, const HeadContext& context);
   at::Tensor forward(const at::Tensor& features) override;
   int64_t dimension() const override { return options_.dim; }
+  PythonPiece python() const override;
+  at::Tensor linear_part() const override;
 
  private:
   Options options_;
   torch::nn::Linear fc_;
 };
 
-/// BN(W f). Parameters: fc, bn.
-class LinearBnHead : public Head {
+/// BN(W f). Parameters: fc, bn; with scale = false fc and offset.
+class LinearBnHead : public Head, public PythonForm {
  public:
   struct Options {
     int64_t dim = 512;
     double bn_decay = 0.9;
-    bool affine = true;
+    bool affine = true, scale = true;
     static void visit(auto& self, auto& field) {
       field("dim", self.dim, "dimension of the joint space", {.lo = 1, .hi = 65536});
       field(
@@ -50,20 +53,25 @@ class LinearBnHead : public Head {
           "with MobileNet)",
           {.lo = 0, .hi = 1});
       field("affine", self.affine, "learned scale and offset after normalising");
+      field("scale", self.scale,
+            "false: of the two only the offset is learned (CMPM: true with ResNet, false with MobileNet)");
     }
   };
   LinearBnHead(const Options& options, const HeadContext& context);
   at::Tensor forward(const at::Tensor& features) override;
   int64_t dimension() const override { return options_.dim; }
+  PythonPiece python() const override;
+  at::Tensor linear_part() const override;
 
  private:
   Options options_;
   torch::nn::Linear fc_;
   torch::nn::BatchNorm1d bn_;
+  at::Tensor offset_;  // [D], undefined where bn has it or nothing does
 };
 
 /// `layers` times [fc - bn - activation - dropout], then `out`. Parameters: fc0, bn0, fc1, ..., out.
-class MlpHead : public Head {
+class MlpHead : public Head, public PythonForm {
  public:
   struct Options {
     int64_t dim = 512, hidden = 2048, layers = 1;
@@ -82,6 +90,7 @@ class MlpHead : public Head {
   MlpHead(const Options& options, const HeadContext& context);
   at::Tensor forward(const at::Tensor& features) override;
   int64_t dimension() const override { return options_.dim; }
+  PythonPiece python() const override;
 
  private:
   Options options_;

@@ -16,8 +16,8 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
       scorer_(register_module("scorer", std::move(scorer))) {
   if (image_head_->dimension() != text_head_->dimension())
     throw UsageError("",
-                     concat("model: the image head gives ", image_head_->dimension(), " dimensions, the text head ",
-                            text_head_->dimension()),
+                     concat("model.image_head.dim = ", image_head_->dimension(), " and model.text_head.dim = ",
+                            text_head_->dimension(), " differ: both views need one joint space"),
                      "give both heads the same dim");
 }
 
@@ -25,6 +25,9 @@ at::Tensor JointModel::image_features(const at::Tensor& image) { return image_->
 at::Tensor JointModel::image_embedding(const at::Tensor& features) { return image_head_->forward(features); }
 at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor& length) {
   return text_head_->forward(text_->forward(tokens, length).global);
+}
+at::Tensor JointModel::words_embedding(const at::Tensor& words, const at::Tensor& length) {
+  return text_head_->forward(text_->encode_words(words, length).global);
 }
 int64_t JointModel::dimension() const { return image_head_->dimension(); }
 

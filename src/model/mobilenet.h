@@ -1,6 +1,7 @@
 #pragma once
 #include <vector>
 
+#include "diptych/core/text.h"
 #include "model/conv.h"
 #include "model/conv_encoder.h"
 
@@ -8,7 +9,7 @@ namespace diptych {
 
 /// MobileNetV1 (Howard et al. 2017): a 3x3 convolution, then 13 times [depthwise 3x3, 1x1], each with BN and
 /// activation. Names: model.0.{0,1}; model.i.{0,1} depthwise, model.i.{3,4} pointwise, i = 1..13.
-class MobileNetV1 : public ConvEncoder {
+class MobileNetV1 : public ConvEncoder, public PythonForm {
  public:
   struct Options : ConvOptions {
     double width = 1;
@@ -21,6 +22,7 @@ class MobileNetV1 : public ConvEncoder {
   };
   explicit MobileNetV1(const Options& options);
   at::Tensor feature_map(const at::Tensor& image) override;
+  PythonPiece python() const override;
 
  private:
   class Block;
@@ -28,29 +30,41 @@ class MobileNetV1 : public ConvEncoder {
   torch::nn::BatchNorm2d bn_{nullptr};
   std::vector<std::shared_ptr<Block>> blocks_;
   Activation activation_;
+  double width_;
 };
 
 /// MobileNetV2 (Sandler et al. 2018): inverted residuals with linear bottlenecks. Names: torchvision's features.0 ...
 /// .18.
-class MobileNetV2 : public ConvEncoder {
+class MobileNetV2 : public ConvEncoder, public PythonForm {
  public:
   struct Options : ConvOptions {
     double width = 1;
+    int64_t stride = 32;
     static void visit(auto& self, auto& field) {
       ConvOptions::visit(self, field);
       field("width", self.width,
             "multiplies every layer's channels, rounded to multiples of 8; the last layer never has fewer than 1280",
             {.lo = 0.1, .hi = 2});
+      field("stride", self.stride,
+            "pixels from one place of the feature map to the next: 32, 16, 8 or 4. Below 32 the last layers that would "
+            "halve the map no longer do: a finer map, more arithmetic; pretrained weights expect 32",
+            {.lo = 4, .hi = 32});
+    }
+    void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
+      if (stride & (stride - 1))
+        complaints.add(origin, concat(path, ".stride = ", stride, ": expected 32, 16, 8 or 4"));
     }
   };
   explicit MobileNetV2(const Options& options);
   at::Tensor feature_map(const at::Tensor& image) override;
+  PythonPiece python() const override;
 
  private:
   class Block;
   class ConvBn;
   std::shared_ptr<ConvBn> first_, last_;
   std::vector<std::shared_ptr<Block>> blocks_;
+  double width_;
 };
 
 }  // namespace diptych

@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "diptych/core/text.h"
 #include "model/mobilenet.h"
 
 namespace diptych {
@@ -26,7 +27,8 @@ class MobileNetV1::Block : public torch::nn::Module {
   Activation activation_;
 };
 
-MobileNetV1::MobileNetV1(const Options& options) : ConvEncoder(options), activation_(options.activation) {
+MobileNetV1::MobileNetV1(const Options& options)
+    : ConvEncoder(options), activation_(options.activation), width_(options.width) {
   struct Layer {
     int64_t channels, stride;
   };
@@ -43,6 +45,35 @@ MobileNetV1::MobileNetV1(const Options& options) : ConvEncoder(options), activat
                                              std::make_shared<Block>(channels_, out, stride, activation_)));
     channels_ = out;
   }
+}
+
+PythonPiece MobileNetV1::python() const {
+  const std::string definition = R"py(class MobileNetV1(nn.Module):
+    def __init__(self, width, activation, pool):
+        super().__init__()
+        act = {"relu6": nn.ReLU6, "relu": nn.ReLU}[activation]
+        channels = scaled_channels(32, width)
+        layers = [nn.Sequential(conv(3, channels, 3, 2), nn.BatchNorm2d(channels), act())]
+        for wanted, stride in [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + 5 * [(512, 1)] + [
+            (1024, 2),
+            (1024, 1),
+        ]:
+            out = scaled_channels(wanted, width)
+            layers.append(
+                nn.Sequential(
+                    conv(channels, channels, 3, stride, channels), nn.BatchNorm2d(channels), act(),
+                    conv(channels, out, 1), nn.BatchNorm2d(out), act(),
+                )
+            )
+            channels = out
+        self.model = nn.Sequential(*layers)
+        self.pool = ImagePool(pool)
+
+    def forward(self, image):
+        return self.pool(self.model(image))
+)py";
+  return python_with({kPythonScaledChannels, definition}, "MobileNetV1",
+                     concat("width=", width_, ", activation=\"", enum_text(activation_), "\""));
 }
 
 at::Tensor MobileNetV1::feature_map(const at::Tensor& image) {

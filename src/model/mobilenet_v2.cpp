@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "diptych/core/text.h"
 #include "model/mobilenet.h"
 
 namespace diptych {
@@ -48,7 +49,7 @@ class MobileNetV2::Block : public torch::nn::Module {
   bool residual_;
 };
 
-MobileNetV2::MobileNetV2(const Options& options) : ConvEncoder(options) {
+MobileNetV2::MobileNetV2(const Options& options) : ConvEncoder(options), width_(options.width) {
   struct Group {
     int64_t expansion, channels, repeats, stride;
   };
@@ -57,14 +58,57 @@ MobileNetV2::MobileNetV2(const Options& options) : ConvEncoder(options) {
   const auto features = register_module("features", std::make_shared<torch::nn::Module>());
   int64_t in = scaled_channels(32, options.width);
   first_ = features->register_module("0", std::make_shared<ConvBn>(3, in, 3, 2));
+  int64_t reached = 2;
   for (const auto& group : kGroups) {
+    const int64_t stride = reached * group.stride > options.stride ? 1 : group.stride;
+    reached *= stride;
     const int64_t out = scaled_channels(static_cast<double>(group.channels), options.width);
     for (int64_t i = 0; i < group.repeats; ++i, in = out)
-      blocks_.push_back(features->register_module(
-          std::to_string(blocks_.size() + 1), std::make_shared<Block>(in, out, i ? 1 : group.stride, group.expansion)));
+      blocks_.push_back(features->register_module(std::to_string(blocks_.size() + 1),
+                                                  std::make_shared<Block>(in, out, i ? 1 : stride, group.expansion)));
   }
   channels_ = scaled_channels(1280, std::max(1.0, options.width));
   last_ = features->register_module(std::to_string(blocks_.size() + 1), std::make_shared<ConvBn>(in, channels_, 1));
+}
+
+PythonPiece MobileNetV2::python() const {
+  const std::string block = R"py(def conv_bn(channels_in, channels_out, kernel, stride=1, groups=1):
+    return nn.Sequential(
+        conv(channels_in, channels_out, kernel, stride, groups), nn.BatchNorm2d(channels_out), nn.ReLU6()
+    )
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, channels_in, channels_out, stride, expansion):
+        super().__init__()
+        hidden = channels_in * expansion
+        layers = [] if expansion == 1 else [conv_bn(channels_in, hidden, 1)]
+        layers += [conv_bn(hidden, hidden, 3, stride, hidden), conv(hidden, channels_out, 1)]
+        self.conv = nn.Sequential(*layers, nn.BatchNorm2d(channels_out))
+        self.residual = stride == 1 and channels_in == channels_out
+
+    def forward(self, x):
+        return x + self.conv(x) if self.residual else self.conv(x)
+)py";
+  const std::string definition = R"py(class MobileNetV2(nn.Module):
+    def __init__(self, width, pool):
+        super().__init__()
+        channels = scaled_channels(32, width)
+        layers = [conv_bn(3, channels, 3, 2)]
+        for expansion, wanted, repeats, stride in [
+            (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
+        ]:
+            out = scaled_channels(wanted, width)
+            for i in range(repeats):
+                layers.append(InvertedResidual(channels, out, 1 if i else stride, expansion))
+                channels = out
+        self.features = nn.Sequential(*layers, conv_bn(channels, scaled_channels(1280, max(1.0, width)), 1))
+        self.pool = ImagePool(pool)
+
+    def forward(self, image):
+        return self.pool(self.features(image))
+)py";
+  return python_with({kPythonScaledChannels, block, definition}, "MobileNetV2", concat("width=", width_));
 }
 
 at::Tensor MobileNetV2::feature_map(const at::Tensor& image) {

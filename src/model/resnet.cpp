@@ -47,7 +47,9 @@ class ResNet::Block : public torch::nn::Module {
 ResNet::ResNet(const Options& options, bool bottleneck, const std::array<int, 4>& blocks)
     : ConvEncoder(options),
       conv1_(register_module("conv1", conv2d(3, 64, 7, 2))),
-      bn1_(register_module("bn1", batch_norm(64))) {
+      bn1_(register_module("bn1", batch_norm(64))),
+      bottleneck_(bottleneck),
+      depths_(blocks) {
   channels_ = 64;
   for (int layer = 0; layer < 4; ++layer) {
     const int64_t planes = int64_t{64} << layer;
@@ -61,6 +63,53 @@ ResNet::ResNet(const Options& options, bool bottleneck, const std::array<int, 4>
   }
   if (options.zero_init_residual)
     for (const auto& block : blocks_) block->zero_last_scale();
+}
+
+PythonPiece ResNet::python() const {
+  const std::string block = R"py(class ResidualBlock(nn.Module):
+    def __init__(self, channels_in, planes, stride, bottleneck):
+        super().__init__()
+        out = 4 * planes if bottleneck else planes
+        if bottleneck:
+            convs = [conv(channels_in, planes, 1), conv(planes, planes, 3, stride), conv(planes, out, 1)]
+        else:
+            convs = [conv(channels_in, planes, 3, stride), conv(planes, planes, 3)]
+        self.count = len(convs)
+        for i, each in enumerate(convs, 1):
+            setattr(self, f"conv{i}", each)
+            setattr(self, f"bn{i}", nn.BatchNorm2d(each.out_channels))
+        self.downsample = None
+        if stride != 1 or channels_in != out:
+            self.downsample = nn.Sequential(conv(channels_in, out, 1, stride), nn.BatchNorm2d(out))
+
+    def forward(self, image):
+        x = image
+        for i in range(1, self.count + 1):
+            x = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x))
+            if i < self.count:
+                x = x.relu()
+        return (x + (self.downsample(image) if self.downsample else image)).relu()
+)py";
+  const std::string definition = R"py(class ResNet(nn.Module):
+    def __init__(self, blocks, bottleneck, pool):
+        super().__init__()
+        self.conv1, self.bn1 = conv(3, 64, 7, 2), nn.BatchNorm2d(64)
+        channels = 64
+        for layer, count in enumerate(blocks):
+            planes, group = 64 << layer, []
+            for i in range(count):
+                group.append(ResidualBlock(channels, planes, 2 if layer and i == 0 else 1, bottleneck))
+                channels = 4 * planes if bottleneck else planes
+            setattr(self, f"layer{layer + 1}", nn.Sequential(*group))
+        self.pool = ImagePool(pool)
+
+    def forward(self, image):
+        x = F.max_pool2d(self.bn1(self.conv1(image)).relu(), 3, 2, 1)
+        return self.pool(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
+)py";
+  return python_with({block, definition}, "ResNet",
+                     concat("blocks=(", depths_[0], ", ", depths_[1], ", ", depths_[2], ", ", depths_[3],
+                            "), bottleneck=", bottleneck_ ? "True" : "False"));
 }
 
 at::Tensor ResNet::feature_map(const at::Tensor& image) {

@@ -9,7 +9,7 @@ namespace diptych {
 
 /// ResNet (He et al. 2016) as in torchvision: a block's stride stands in its (first, for bottlenecks second) 3x3
 /// convolution. Names: conv1, bn1, layer1.0.conv1 ... layer4.N.downsample.{0,1}.
-class ResNet : public ConvEncoder {
+class ResNet : public ConvEncoder, public PythonForm {
  public:
   struct Options : ConvOptions {
     bool zero_init_residual = false;
@@ -22,12 +22,15 @@ class ResNet : public ConvEncoder {
   /// blocks: how many in each of the four layers. Bottleneck blocks have 4 times the layer's channels at their end.
   ResNet(const Options& options, bool bottleneck, const std::array<int, 4>& blocks);
   at::Tensor feature_map(const at::Tensor& image) override;
+  PythonPiece python() const override;
 
  private:
   class Block;
   torch::nn::Conv2d conv1_;
   torch::nn::BatchNorm2d bn1_;
   std::vector<std::shared_ptr<Block>> blocks_;
+  bool bottleneck_;
+  std::array<int, 4> depths_;
 };
 
 /// One registered type a depth.

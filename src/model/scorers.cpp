@@ -2,16 +2,13 @@
 
 #include <torch/torch.h>
 
+#include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
 namespace {
 
 constexpr double kTiny = 1e-10;  // under a root: bounds the gradient at zero by 1e5
-
-at::Tensor at_least_float(const at::Tensor& x) { return x.to(at::promote_types(x.scalar_type(), at::kFloat)); }
-
-at::Tensor unit_rows(const at::Tensor& x) { return x * (x.square().sum(1, true) + kTiny).rsqrt(); }
 
 at::Tensor squares(const at::Tensor& x) { return x.square().sum(1, true); }  // [N, 1]
 
@@ -48,6 +45,29 @@ at::Tensor NegL2Scorer::forward(const at::Tensor& x, const at::Tensor& y) {
 at::Tensor NegL2Scorer::prepare(const at::Tensor& embeddings, bool is_query) const {
   const at::Tensor x = embeddings.to(at::kFloat), one = at::ones({x.size(0), 1}, x.options());
   return is_query ? at::cat({2 * x, -squares(x), -one}, 1) : at::cat({x, one, squares(x)}, 1);
+}
+
+PythonPiece CosineScorer::python() const {
+  return PythonPiece{{R"py(def cosine_scores(x, y):
+    def unit(v):
+        return v * (v.square().sum(1, keepdim=True) + 1e-10).rsqrt()
+
+    return unit(x) @ unit(y).T
+)py"},
+                     "cosine_scores"};
+}
+
+PythonPiece DotScorer::python() const {
+  return PythonPiece{{"def dot_scores(x, y):\n    return x @ y.T\n"}, "dot_scores"};
+}
+
+PythonPiece NegL2Scorer::python() const {
+  const std::string score = options_.squared ? "-distance" : "-(distance.clamp_min(0) + 1e-10).sqrt()";
+  return PythonPiece{{R"py(def negative_distances(x, y):
+    distance = x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T
+    return )py" + score +
+                      "\n"},
+                     "negative_distances"};
 }
 
 void register_scorers(ScorerRegistry& scorers) {

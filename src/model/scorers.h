@@ -1,9 +1,10 @@
 #pragma once
+#include "diptych/model/python_piece.h"
 #include "diptych/model/scorer.h"
 
 namespace diptych {
 
-class CosineScorer : public Scorer {
+class CosineScorer : public Scorer, public PythonForm {
  public:
   struct Options {
     static void visit(auto&, auto&) {}
@@ -11,19 +12,21 @@ class CosineScorer : public Scorer {
   explicit CosineScorer(const Options&) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
+  PythonPiece python() const override;
   std::string describe() const override { return "cosine"; }
 };
 
-class DotScorer : public Scorer {
+class DotScorer : public Scorer, public PythonForm {
  public:
   using Options = CosineScorer::Options;
   explicit DotScorer(const Options&) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
+  PythonPiece python() const override;
   std::string describe() const override { return "dot"; }
 };
 
-class NegL2Scorer : public Scorer {
+class NegL2Scorer : public Scorer, public PythonForm {
  public:
   struct Options {
     bool squared = true;
@@ -34,6 +37,7 @@ class NegL2Scorer : public Scorer {
   explicit NegL2Scorer(const Options& options) : options_(options) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
+  PythonPiece python() const override;
   std::string describe() const override { return options_.squared ? "neg_l2 squared" : "neg_l2"; }
 
  private:

@@ -24,22 +24,11 @@ Tensors tensors_of(const torch::nn::Module& module) {
   return out;
 }
 
-// Wrappers of training scripts put these before every name.
-std::string stripped(std::string name) {
-  for (bool again = true; std::exchange(again, false);)
-    for (const std::string prefix : {"module.", "_orig_mod.", "backbone.", "visual.trunk."})
-      if (name.starts_with(prefix)) {
-        name.erase(0, prefix.size());
-        again = true;
-      }
-  return name;
-}
-
 // Stripped name -> name in the file.
 std::map<std::string, std::string> file_names(const TensorFileInfo& file, const std::string& where) {
   std::map<std::string, std::string> out;
   for (const auto& [name, info] : file.tensors)
-    if (const auto [it, fresh] = out.emplace(stripped(name), name); !fresh)
+    if (const auto [it, fresh] = out.emplace(without_wrappers(name), name); !fresh)
       throw CheckpointError(where,
                             concat("'", escape_for_log(it->second), "' and '", escape_for_log(name),
                                    "' both stand for '", escape_for_log(it->first), "'"),
@@ -131,6 +120,16 @@ void require_finite(const Tensors& tensors, const std::string& where) {
 }
 
 }  // namespace
+
+std::string without_wrappers(std::string name) {
+  for (bool again = true; std::exchange(again, false);)
+    for (const std::string prefix : {"module.", "_orig_mod.", "backbone.", "visual.trunk."})
+      if (name.starts_with(prefix)) {
+        name.erase(0, prefix.size());
+        again = true;
+      }
+  return name;
+}
 
 double WeightReport::matched_share() const { return share(matched.size(), missing.size() + mismatched.size()); }
 double WeightReport::used_share() const { return share(matched.size(), unexpected.size() + mismatched.size()); }

@@ -10,9 +10,4 @@ struct Encoded {
   at::Tensor mask;    // [B, R] bool, true = real; undefined with local
 };
 
-/// Both sides of a batch in the joint space. NOT normalised: norms mean something in CMPM.
-struct Views {
-  at::Tensor x, y;  // [B, D] each; x images, y texts
-};
-
 }  // namespace diptych

@@ -15,6 +15,8 @@ class Head : public torch::nn::Module {
   /// features [B, F] -> [B, D], not normalised.
   virtual at::Tensor forward(const at::Tensor& features) = 0;
   virtual int64_t dimension() const = 0;
+  /// W [D, F] if the head is affine in evaluation, forward(f) = W f + b; otherwise undefined.
+  virtual at::Tensor linear_part() const { return {}; }
 };
 struct HeadContext {
   int64_t features;

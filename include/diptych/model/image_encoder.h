@@ -16,6 +16,12 @@ class ImageEncoder : public torch::nn::Module {
   /// The last feature map [B, C, h, w], channels-last: what pooling reads. throws ShapeError unless image is [B, 3, H,
   /// W].
   virtual at::Tensor feature_map(const at::Tensor& image) = 0;
+  /// From the feature map to features: forward(image).global = pool(feature_map(image)), dropout aside. The mean over
+  /// places unless an encoder says otherwise. Explanations look at the map between the two.
+  virtual at::Tensor pool(const at::Tensor& map) { return map.mean({2, 3}); }
+  /// [G, h*w] if pooling is linear and treats channels alike: pool(map)[b, c * G + i] = sum_p weights[i, p] map[b, c,
+  /// p]. Otherwise undefined.
+  virtual at::Tensor place_weights(int64_t, int64_t) const { return {}; }
   virtual int64_t features() const = 0;
   /// Path of pretrained weights given in the options ("" = none). Loaded by the caller (weights.h).
   virtual const std::string& weights() const = 0;

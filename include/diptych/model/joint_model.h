@@ -27,6 +27,9 @@ class JointModel : public torch::nn::Module {
   ImageEncoder& image() { return *image_; }
   TextEncoder& text() { return *text_; }
   Scorer& scorer() { return *scorer_; }
+  const Head& image_head() const { return *image_head_; }
+  /// Words as vectors -> [B, D]; see TextEncoder::encode_words.
+  at::Tensor words_embedding(const at::Tensor& words, const at::Tensor& length);
   int64_t dimension() const;
 
  private:

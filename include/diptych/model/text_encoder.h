@@ -20,6 +20,13 @@ class TextEncoder : public torch::nn::Module {
   /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words. throws ShapeError if the shapes
   /// disagree or, on the CPU, a length lies outside 1..L.
   virtual Encoded forward(const at::Tensor& tokens, const at::Tensor& length) = 0;
+  /// The first half of forward: tokens [B, L] -> a vector a word [B, L, E], in evaluation; and the second. Explanations
+  /// differentiate between the two. An encoder without such a middle leaves the first undefined.
+  virtual at::Tensor embed_words(const at::Tensor&) { return {}; }
+  /// words [B, L, E], length [B]. throws ShapeError unless the encoder has word vectors.
+  virtual Encoded encode_words(const at::Tensor&, const at::Tensor&) {
+    throw ShapeError("this text encoder has no word vectors");
+  }
   virtual int64_t features() const = 0;
 
   void want_local(bool on) { local_ = on; }

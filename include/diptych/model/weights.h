@@ -18,6 +18,10 @@ struct WeightReport {
   std::string full() const;   // brief() and a table of the first 20 names of each kind but matched
 };
 
+/// The name without the prefixes that wrappers of training scripts put before every name: module., _orig_mod.,
+/// backbone., visual.trunk., in any order and number.
+std::string without_wrappers(std::string name);
+
 /// Compares names, dtypes and shapes; `num_batches_tracked` may be absent or [1]; the prefixes module., _orig_mod.,
 /// backbone. and visual.trunk. are stripped from the file's names. Reads the file's header only. throws CheckpointError
 /// if the file cannot be read or two of its names become one without their prefixes.

@@ -73,6 +73,17 @@ TEST(LinearBnHead, MayLackScaleAndOffset) {
   EXPECT_EQ(head("{type: linear_bn}")->parameters().size(), 3u);
 }
 
+TEST(LinearBnHead, MayLearnTheOffsetAlone) {
+  const auto made = head("{type: linear_bn, dim: 3, scale: false}"), both = head("{type: linear_bn, dim: 3}");
+  EXPECT_EQ(made->named_parameters().keys(), (std::vector<std::string>{"offset", "fc.weight"}));
+  EXPECT_EQ(head("{type: linear_bn, affine: false, scale: false}")->parameters().size(), 1u);
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat), offset = torch::tensor({1.f, -2.f, 3.f});
+  made->named_parameters()["offset"].copy_(offset);
+  both->named_parameters()["fc.weight"].copy_(made->named_parameters()["fc.weight"]);
+  EXPECT_THAT(made->forward(x), TensorNear(both->forward(x) + offset, 1e-5, 1e-5));
+}
+
 TEST(MlpHead, EqualsItsFormulaInEvaluation) {
   const auto made = head("{type: mlp, dim: 3, hidden: 5, layers: 2, activation: tanh, dropout: 0.5}");
   formula_fill(*made);

@@ -100,6 +100,42 @@ TEST_P(EveryImageEncoder, HasTheReferenceNamesShapesAndOutput) {
               TensorNear(expected, 1e-3, 1e-4 * expected.abs().max().item<double>()));
 }
 
+// Explanations take the way forward() takes, in two steps.
+TEST_P(EveryImageEncoder, PoolsItsFeatureMap) {
+  for (const char* pool : {"avg", "max", "avg_max", "gem", "grid"}) {
+    SCOPED_TRACE(pool);
+    const auto encoder = image_encoder("{type: " + GetParam() + ", dropout: 0.5, pool: " + pool + "}");
+    const EvalScope scope(*encoder);
+    const at::Tensor map = encoder->feature_map(images()), features = encoder->forward(images()).global;
+    EXPECT_EQ(features.size(1), encoder->features());
+    EXPECT_THAT(encoder->pool(map), TensorNear(features));
+    const at::Tensor weights = encoder->place_weights(map.size(2), map.size(3));
+    if (!weights.defined()) continue;
+    EXPECT_THAT(at::einsum("bcp,gp->bcg", {map.flatten(2), weights}).flatten(1), TensorNear(features, 1e-4, 1e-5));
+  }
+}
+
+TEST(ImagePool, GridKeepsPlaces) {
+  const at::Tensor map = torch::arange(16, at::kFloat).view({1, 1, 4, 4});
+  const ImagePool pool(ImagePooling::grid, 2);
+  EXPECT_THAT(pool.forward(map), TensorNear(torch::tensor({{2.5f, 4.5f, 10.5f, 12.5f}})));
+  EXPECT_EQ(pool.features(3), 12);
+  EXPECT_THAT(ImagePool(ImagePooling::grid, 1).forward(map), TensorNear(torch::tensor({{7.5f}})));
+  EXPECT_THAT([&] { ImagePool(ImagePooling::grid, 5).forward(map); },
+              ThrowsMessage<ShapeError>(HasSubstr("grid of 5 x 5 over a feature map of 4 x 4")));
+  EXPECT_FALSE(ImagePool(ImagePooling::max).place_weights(2, 2).defined());
+}
+
+TEST(MobileNetV2Stride, MakesTheMapFiner) {
+  torch::manual_seed(1);
+  for (const int64_t stride : {32, 16, 8, 4}) {
+    const auto encoder = image_encoder(concat("{type: mobilenet_v2, width: 0.1, stride: ", stride, "}"));
+    const EvalScope scope(*encoder);
+    EXPECT_EQ(encoder->feature_map(images(1)).size(2), 64 / stride);
+  }
+  EXPECT_THROW(image_encoder("{type: mobilenet_v2, stride: 12}"), UsageError);
+}
+
 class TrainedImageEncoder : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Registry, TrainedImageEncoder,
                          ::testing::Values("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50"),

@@ -78,8 +78,9 @@ TEST(JointModel, EmbedsBothSidesInOneSpace) {
 }
 
 TEST(JointModel, RefusesHeadsOfDifferentDimension) {
-  EXPECT_THAT([] { joint_model("{type: linear, dim: 7}"); },
-              ThrowsMessage<UsageError>(AllOf(HasSubstr("7 dimensions"), HasSubstr("8"))));
+  EXPECT_THAT(
+      [] { joint_model("{type: linear, dim: 7}"); },
+      ThrowsMessage<UsageError>(AllOf(HasSubstr("model.image_head.dim = 7"), HasSubstr("model.text_head.dim = 8"))));
 }
 
 TEST(NameMatches, PlainNamesMatchAtComponentBoundaries) {

@@ -51,6 +51,19 @@ TEST(TextEncoderRegistry, EveryEntryGivesTheDocumentedShapesAndFiniteGradients) 
   }
 }
 
+TEST(TextEncoderRegistry, WordsFirstAndSentenceThenAreTheWhole) {
+  for (const auto& [name, entry] : text_encoders().entries()) {
+    SCOPED_TRACE(name);
+    const auto encoder = text_encoders().make_default(name, TextContext{13, {}});
+    const EvalScope scope(*encoder);
+    const at::Tensor words = encoder->embed_words(tokens());
+    if (!words.defined()) continue;
+    EXPECT_EQ(words.sizes().slice(0, 2), (at::IntArrayRef{3, 6}));
+    EXPECT_THAT(encoder->encode_words(words, lengths()).global,
+                TensorNear(encoder->forward(tokens(), lengths()).global));
+  }
+}
+
 // The oracle: torch's own bidirectional LSTM over a packed sequence, with the encoder's parameters.
 struct Packed {
   torch::nn::LSTM lstm{nullptr};
