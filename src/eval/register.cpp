@@ -3,6 +3,7 @@
 
 #include "diptych/core/options.h"
 #include "diptych/eval/protocol.h"
+#include "eval/positions.h"
 #include "eval/retrieval.h"
 
 namespace diptych {
@@ -163,6 +164,9 @@ void register_protocols(ProtocolRegistry& protocols) {
                            "Li et al., CVPR 2017");
   protocols.add<Cmpl>("cmpl", "both directions, relevant: same label", "Zhang and Lu, ECCV 2018");
   protocols.add<Shapes>("shapes", "the generated corpus, both directions, relevant: same image");
+  protocols.add<PositionsProtocol>(
+      "positions", "pairs of images and captions that differ only in a relation: is the right one of two chosen?",
+      "as in Thrush et al.: Winoground, CVPR 2022");
   protocols.add<ImageRetrieval>("image-retrieval", "any corpus, both directions, relevant: same image");
   protocols.add<IdentityRetrieval>("identity-retrieval",
                                    "any corpus with labels, both directions, relevant: same label");

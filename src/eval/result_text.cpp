@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "diptych/core/text.h"
@@ -77,10 +76,7 @@ std::string with_commas(int64_t count) {
   return out;
 }
 
-std::string one_decimal(double value) {
-  char text[512];
-  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 1).ptr};
-}
+std::string one_decimal(double value) { return fixed_text(value, 1); }
 
 std::string table_text(const ProtocolResult& result) {
   std::string out = concat(result.protocol, ": ", result.description, "\n", directions_text(result));
@@ -91,7 +87,7 @@ std::string table_text(const ProtocolResult& result) {
     intervals = intervals || (metric.available && metric.low <= metric.high);
   }
   if (!sums.empty()) out += concat("  ", join(sums, "   "), "\n");
-  if (intervals) out += "  [ ]: 95 % bootstrap intervals over images\n";
+  if (intervals) out += concat("  [ ]: 95 % bootstrap intervals over ", result.clusters, "\n");
   out += ties_text(result);
   if (result.skipped_queries)
     out += concat("  ", with_commas(result.skipped_queries), " queries without a relevant item were skipped\n");

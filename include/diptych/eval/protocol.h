@@ -34,11 +34,15 @@ struct RetrievalSet {
   std::vector<int64_t> x_label, y_label;  // who matches whom
   std::vector<int64_t> y_image;           // image (row of x) that each caption describes
   std::vector<std::string> x_id, y_id;    // for per-query files
-  std::string split;                      // "val", "test"
-  std::string scorer;                     // "cosine"
-  uint64_t seed = 1;                      // of the bootstrap
-  bool bootstrap = true;                  // 95 % intervals (skipped during training)
-  double spread = -1;                     // embedding_spread of the two sides, the smaller one; negative: not known
+  // Protocol "positions" only: the row of x that differs from this one in nothing but the relation (-1: none), and the
+  // relation's name. Caption k of the one row is opposite to caption k of the other. Both empty: no pairs.
+  std::vector<int64_t> x_partner;
+  std::vector<std::string> x_relation;
+  std::string split;      // "val", "test"
+  std::string scorer;     // "cosine"
+  uint64_t seed = 1;      // of the bootstrap
+  bool bootstrap = true;  // 95 % intervals (skipped during training)
+  double spread = -1;     // embedding_spread of the two sides, the smaller one; negative: not known
 };
 
 /// Ranks of one direction under the protocol's relevance.
@@ -63,6 +67,17 @@ struct Metric {
   int64_t gallery = 0;       // items that each query is ranked against (the smallest of the folds and directions)
 };
 
+/// Two images a, b and a caption of each, which differ in nothing but a relation.
+struct OppositePair {
+  std::string relation;
+  int64_t image[2], caption[2];  // rows of x and of y, a then b
+  float score[2][2];             // [image][caption]
+  /// The image prefers its own caption; the caption prefers its own image; all four do. Ties are wrong.
+  bool image_is_right(int side) const { return score[side][side] > score[side][1 - side]; }
+  bool caption_is_right(int side) const { return score[side][side] > score[1 - side][side]; }
+  bool all_right() const;
+};
+
 /// Every number with the protocol that made it.
 struct ProtocolResult {
   std::string protocol, description;  // description: the protocol in words, tie rule included
@@ -73,6 +88,8 @@ struct ProtocolResult {
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;
   bool by_identity = false;             // relevance by label rather than by image
+  std::string clusters = "images";      // what the bootstrap draws
+  std::vector<OppositePair> opposites;  // protocol "positions" only
   std::vector<int32_t> x_fold, y_fold;  // fold in which each x and y took part; -1: in none
   double spread = 0;                    // of RetrievalSet
   bool collapsed = false;               // all scores equal, or 0 <= spread < kCollapsedSpread
@@ -81,9 +98,9 @@ struct ProtocolResult {
 };
 
 /// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, coco-5k, coco-1k-5fold,
-/// coco-1k-first, cuhk-pedes, cmpl, shapes; for one's own data image-retrieval (who matches whom: the image) and
-/// identity-retrieval (the label). A protocol used on a split of another size than the published one works and says so
-/// in the description.
+/// coco-1k-first, cuhk-pedes, cmpl, shapes, positions; for one's own data image-retrieval (who matches whom: the image)
+/// and identity-retrieval (the label). A protocol used on a split of another size than the published one works and says
+/// so in the description.
 class Protocol {
  public:
   virtual ~Protocol() = default;
