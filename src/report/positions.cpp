@@ -1,0 +1,165 @@
+#include "diptych/report/positions.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <map>
+
+#include "diptych/core/io/fs.h"
+#include "diptych/core/io/json.h"
+#include "diptych/core/text.h"
+#include "diptych/report/page.h"
+
+namespace diptych::report {
+namespace opposites {
+
+constexpr uint64_t kMaxLines = 256 << 20;
+
+std::string decimals(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+bool image_right(const OppositeRecord& pair, int side) { return pair.score[side][side] > pair.score[side][1 - side]; }
+bool caption_right(const OppositeRecord& pair, int side) { return pair.score[side][side] > pair.score[1 - side][side]; }
+
+/// How clear the four choices are: the smallest difference that decides one.
+double clearness(const OppositeRecord& pair) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int side = 0; side < 2; ++side) {
+    least = std::min(least, std::abs(pair.score[side][side] - pair.score[side][1 - side]));
+    least = std::min(least, std::abs(pair.score[side][side] - pair.score[1 - side][side]));
+  }
+  return least;
+}
+
+OppositeRecord record_of(const Json& line) {
+  OppositeRecord out;
+  out.relation = line.at("relation").get<std::string>();
+  for (size_t i = 0; i < 2; ++i) {
+    out.image[i] = line.at("images").at(i).get<std::string>();
+    out.caption[i] = line.at("captions").at(i).get<std::string>();
+    for (size_t j = 0; j < 2; ++j) out.score[i][j] = line.at("scores").at(i).at(j).get<double>();
+  }
+  return out;
+}
+
+struct Shares {
+  int64_t pairs = 0, images = 0, captions = 0, groups = 0;
+  void add(const OppositeRecord& pair) {
+    ++pairs;
+    for (int side = 0; side < 2; ++side) images += image_right(pair, side), captions += caption_right(pair, side);
+    groups += pair.right() == 4;
+  }
+};
+
+TableCell share_cell(int64_t right, int64_t asked) {
+  const double percent = 100.0 * static_cast<double>(right) / static_cast<double>(asked);
+  return {decimals(percent, 1), percent};
+}
+
+Html relation_table(const std::vector<OppositeRecord>& all) {
+  std::map<std::string, Shares> by_relation;
+  Shares total;
+  for (const OppositeRecord& pair : all) by_relation[pair.relation].add(pair), total.add(pair);
+  TableView view;
+  view.id = "relations", view.caption = "Right choices in percent; chance is 50, for groups 16.7";
+  view.columns = {{"relation"},
+                  {"pairs", true},
+                  {"image chooses caption", true},
+                  {"caption chooses image", true},
+                  {"group", true, "both images and both captions are right"}};
+  const auto add = [&](const std::string& name, const Shares& shares) {
+    view.rows.push_back({name,
+                         {concat(shares.pairs), static_cast<double>(shares.pairs)},
+                         share_cell(shares.images, 2 * shares.pairs),
+                         share_cell(shares.captions, 2 * shares.pairs),
+                         share_cell(shares.groups, shares.pairs)});
+  };
+  for (const auto& [relation, shares] : by_relation) add(relation, shares);
+  add("all", total);
+  return table(view);
+}
+
+Html score_table(const OppositeRecord& pair, size_t number) {
+  TableView view;
+  view.id = concat("opposites-", number), view.caption = "Scores; each picture's own caption in bold";
+  view.columns = {{"caption"}, {"first picture", true}, {"second picture", true}};
+  view.sortable = false;
+  for (int j = 0; j < 2; ++j) {
+    std::vector<TableCell> row = {pair.caption[j]};
+    for (int i = 0; i < 2; ++i) {
+      TableCell cell(decimals(pair.score[i][j], 3), pair.score[i][j]);
+      cell.strong = i == j;
+      row.push_back(std::move(cell));
+    }
+    view.rows.push_back(std::move(row));
+  }
+  return table(view);
+}
+
+Html example(const OppositeRecord& pair, size_t number, const ShowImage& show) {
+  Html shown;
+  for (int i = 0; i < 2; ++i) shown += figure(show(pair.image[i], pair.caption[i]), pair.caption[i]);
+  return text_element("h3", concat(pair.relation, ": ", pair.right(), " of 4 right")) + grid(shown) +
+         score_table(pair, number);
+}
+
+}  // namespace opposites
+
+int64_t OppositeRecord::right() const {
+  int64_t count = 0;
+  for (int side = 0; side < 2; ++side)
+    count += opposites::image_right(*this, side) + opposites::caption_right(*this, side);
+  return count;
+}
+
+std::vector<OppositeRecord> read_opposites(const std::filesystem::path& file) {
+  const std::string text = read_file(file, opposites::kMaxLines);
+  std::vector<OppositeRecord> out;
+  int64_t number = 0;
+  for (const std::string& line : split(text, '\n')) {
+    ++number;
+    if (line.empty()) continue;
+    const std::string where = concat(escape_for_log(file.string(), 200), ":", number);
+    try {
+      out.push_back(opposites::record_of(parse_json(line, where)));
+    } catch (const Json::exception& error) {
+      throw DataError(where, concat("is no pair of opposites: ", escape_for_log(error.what(), 200)),
+                      "write it anew: diptych evaluate RUN --protocol positions");
+    }
+  }
+  return out;
+}
+
+std::vector<OppositeRecord> example_opposites(const std::vector<OppositeRecord>& all) {
+  // By relation and by kind: 0 all right, 1 all wrong, 2 in between.
+  std::map<std::pair<std::string, int>, const OppositeRecord*> best;
+  for (const OppositeRecord& pair : all) {
+    const int kind = pair.right() == 4 ? 0 : pair.right() == 0 ? 1 : 2;
+    const OppositeRecord*& kept = best[{pair.relation, kind}];
+    if (!kept || opposites::clearness(pair) > opposites::clearness(*kept)) kept = &pair;
+  }
+  std::vector<OppositeRecord> out;
+  for (const auto& [key, pair] : best) out.push_back(*pair);
+  return out;
+}
+
+Html positions(const std::filesystem::path& evaluation, const ShowImage& show) {
+  const auto file = evaluation / "pairs.jsonl";
+  if (std::error_code error; !std::filesystem::exists(file, error)) return {};
+  const std::vector<OppositeRecord> all = read_opposites(file);
+  if (all.empty()) return {};
+  Html out =
+      paragraph(
+          "Pairs of pictures and captions that differ only in a relation. A picture is right if it scores its own "
+          "caption above the opposite one, a caption likewise; equal scores are wrong.") +
+      opposites::relation_table(all);
+  const auto examples = example_opposites(all);
+  for (size_t i = 0; i < examples.size(); ++i) out += opposites::example(examples[i], i, show);
+  return out;
+}
+
+}  // namespace diptych::report
