@@ -3,34 +3,16 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
+#include <unordered_map>
 
 #include "diptych/core/log.h"
 #include "diptych/core/signals.h"
+#include "train/count_progress.h"
 #include "train/split_ids.h"
 
 namespace diptych {
 namespace {
-
-class CountProgress {
- public:
-  CountProgress(std::string what, int64_t total) : what_(std::move(what)), total_(total), start_(Clock::now()) {}
-  void at(int64_t done) const {
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-    const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
-    log::progress(
-        concat(what_, " ", done, "/", total_, " ", static_cast<int64_t>(rate), "/s ETA ", duration_text(left)),
-        done == total_);
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  std::string what_;
-  int64_t total_;
-  Clock::time_point start_;
-};
 
 at::Tensor embed_images(System& system, const DataBundle& data, const Experiment& experiment,
                         const std::vector<int64_t>& rows, const FeatureCache* cache, bool mirror) {
@@ -172,6 +154,15 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
     set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
   for (const int64_t image : ids.y_image) set.y_label.push_back(set.x_label[static_cast<size_t>(image)]);
   set.x_id = std::move(ids.x), set.y_id = std::move(ids.y), set.y_image = std::move(ids.y_image);
+  if (const std::vector<int64_t> partners = data.corpus.partners(); !partners.empty()) {
+    std::unordered_map<int64_t, int64_t> place;  // row of x of each image row
+    for (size_t i = 0; i < encoded.image_rows.size(); ++i) place[encoded.image_rows[i]] = static_cast<int64_t>(i);
+    for (const int64_t row : encoded.image_rows) {
+      const int64_t partner = partners[static_cast<size_t>(row)];
+      set.x_partner.push_back(partner < 0 ? -1 : place.at(partner));
+      set.x_relation.push_back(data.corpus.images[static_cast<size_t>(row)].relation);
+    }
+  }
   set.split = enum_text(split);
   set.scorer = scorer.describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
   set.seed = static_cast<uint64_t>(experiment.seed);

@@ -16,10 +16,6 @@ Split final_split(const Experiment& experiment) {
   return experiment.evaluate.final_split == "val" ? Split::val : Split::test;
 }
 
-fs::path evaluation_folder(const fs::path& root, const std::string& protocol, const std::string& split) {
-  return root / (split == "test" ? protocol : protocol + "-" + split);
-}
-
 /// What `evaluate` asks for beside the run's own result gets a folder of its own: another checkpoint than the best,
 /// changed settings.
 std::string folder_suffix(const fs::path& run, const std::string& checkpoint,
@@ -44,6 +40,10 @@ void load_weights_of(const Checkpoint& checkpoint, const Experiment& experiment,
 }
 
 }  // namespace
+
+fs::path evaluation_folder(const fs::path& root, const std::string& protocol, const std::string& split) {
+  return root / (split == "test" ? protocol : protocol + "-" + split);
+}
 
 void configure(const Experiment& experiment, int64_t threads) {
   const int64_t count = threads > 0 ? threads : experiment.threads;

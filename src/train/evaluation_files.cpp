@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "diptych/core/io/fs.h"
+#include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/evaluation_record.h"
 #include "train/split_ids.h"
@@ -54,6 +56,20 @@ std::string absolute_root(const std::filesystem::path& root) {
   return (path.has_filename() ? path : path.parent_path()).string();  // without a slash at the end
 }
 
+// A line for each pair of opposites.
+std::string opposite_lines(const EvaluationRecord& record) {
+  std::string out;
+  for (const OppositePair& pair : record.result.opposites) {
+    Json line{{"relation", pair.relation}, {"images", Json::array()}, {"captions", Json::array()}};
+    for (const int64_t image : pair.image) line["images"].push_back(record.images[static_cast<size_t>(image)].id);
+    for (const int64_t caption : pair.caption)
+      line["captions"].push_back(record.captions[static_cast<size_t>(caption)].text);
+    for (const auto& scores : pair.score) line["scores"].push_back({scores[0], scores[1]});
+    out += dump_line(line) + "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
@@ -86,6 +102,7 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.x_points = encoded.x, record.y_points = encoded.y;
   record.top = top_of_queries(result, *dot_tiles(record.x, record.y));
   write_evaluation_record(directory, record);
+  if (!result.opposites.empty()) write_file_atomically(directory / "pairs.jsonl", opposite_lines(record));
 }
 
 }  // namespace diptych

@@ -14,6 +14,22 @@ void complain_unless(bool holds, const std::string& message, const std::string& 
   if (!holds) complaints.add(origin, message, hint);
 }
 
+// It becomes a folder below runs/.
+bool is_folder_name(const std::string& name) {
+  const auto is_allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  };
+  return !name.empty() && name.size() <= 200 && name.find_first_not_of('.') != std::string::npos &&
+         std::ranges::all_of(name, is_allowed);
+}
+
+// The weights that a stage's terms have: its own list, or what stands beside the terms.
+bool has_a_weight(const List<TermOptions>& objective, const StageOptions& stage) {
+  if (!stage.term_weights.empty()) return std::ranges::any_of(stage.term_weights, [](double w) { return w > 0; });
+  return std::ranges::any_of(objective, [](const TermOptions& term) { return term.weight > 0; });
+}
+
 }  // namespace
 
 DataOptions::DataOptions(const Catalog& catalog)
@@ -56,6 +72,10 @@ Experiment::Experiment(const Catalog& catalog)
       evaluate(catalog) {}
 
 void Experiment::validate(const std::string&, const Origin& origin, Complaints& complaints) const {
+  complain_unless(is_folder_name(name),
+                  concat("experiment = \"", escape_for_log(name, 200),
+                         "\": expected letters, digits, '.', '_' and '-': it names the folder of the runs"),
+                  "choose the folder itself with --run-dir", origin, complaints);
   complain_unless(!objective.empty(), "objective: the list is empty; at least one loss is needed",
                   "objective: [{type: cmpm}]", origin, complaints);
   complain_unless(!train.stages.empty(), "train.stages: the list is empty; at least one stage is needed", "", origin,
@@ -67,6 +87,15 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                     concat(at, ".term_weights has ", stage.term_weights.size(), " values, objective has ",
                            objective.size(), " terms"),
                     "give one weight for each term of the objective", origin, complaints);
+    if (!objective.empty())
+      complain_unless(has_a_weight(objective, stage),
+                      concat(at, ": every term of the objective has weight 0, nothing would be trained"),
+                      stage.term_weights.empty() ? "objective.0.weight=1" : at + ".term_weights: one above 0", origin,
+                      complaints);
+    complain_unless(
+        evaluate.select != "last" || stage.schedule.type() != "plateau",
+        concat(at, ".schedule.type = plateau watches the selection metric, but evaluate.select = last has none"),
+        "evaluate.select: auto, or another schedule", origin, complaints);
     complain_unless(
         stage.warmup_epochs <= static_cast<double>(stage.epochs),
         concat(at, ".warmup_epochs = ", stage.warmup_epochs, " is longer than ", at, ".epochs = ", stage.epochs), "",
@@ -77,6 +106,10 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                   concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"),
                   "", origin, complaints);
   const std::string& select = evaluate.select;
+  complain_unless(select != "last" || evaluate.patience == 0,
+                  concat("evaluate.patience = ", evaluate.patience,
+                         " counts evaluations without a better value, but evaluate.select = last compares none"),
+                  "evaluate.select: auto, or evaluate.patience: 0", origin, complaints);
   if (select.starts_with("test/"))
     complaints.add(origin,
                    concat("evaluate.select = \"", escape_for_log(select), "\": nothing is selected on the test split"),

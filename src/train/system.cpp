@@ -4,6 +4,7 @@
 
 #include "diptych/core/io/hash.h"
 #include "diptych/core/log.h"
+#include "train/build_model.h"
 
 namespace diptych {
 
@@ -68,11 +69,10 @@ at::Device resolve_device(const std::string& name) {
   throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected auto, cpu, cuda or cuda:N"));
 }
 
-std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained) {
-  const at::Device device = resolve_device(experiment.device);
-  seed_torch(static_cast<uint64_t>(experiment.seed));
+std::shared_ptr<JointModel> build_model(const Experiment& experiment, const TextContext& context,
+                                        bool load_pretrained) {
   auto image = experiment.model.image.make();
-  auto text = experiment.model.text.make(TextContext{data.vocabulary.size(), data.word_vectors.table});
+  auto text = experiment.model.text.make(context);
   auto image_head = experiment.model.image_head.make(HeadContext{image->features()});
   auto text_head = experiment.model.text_head.make(HeadContext{text->features()});
   if (image_head->dimension() != text_head->dimension())
@@ -82,10 +82,15 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
     const WeightReport report = load_weights(*image, image->weights());
     log::info(concat("weights ", image->weights(), ": ", report.brief()));
   }
-  const int64_t dimension = image_head->dimension();
-  auto model = std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make());
+  return std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make());
+}
+
+std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained) {
+  const at::Device device = resolve_device(experiment.device);
+  seed_torch(static_cast<uint64_t>(experiment.seed));
+  auto model = build_model(experiment, TextContext{data.vocabulary.size(), data.word_vectors.table}, load_pretrained);
   auto objective =
-      std::make_shared<Objective>(experiment.objective, LossContext{dimension, data.corpus.train_classes()});
+      std::make_shared<Objective>(experiment.objective, LossContext{model->dimension(), data.corpus.train_classes()});
   auto system = std::make_shared<System>(model, objective, device);
   system->to(device);
   to_channels_last(*model);

@@ -40,7 +40,9 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap);
 
-/// Writes the files of one evaluation (eval/evaluation_record.h) into `directory`.
+/// Writes the files of one evaluation (eval/evaluation_record.h) into `directory`; for the protocol positions also
+/// pairs.jsonl, a line a pair of opposites: {"relation", "images": [id, id], "captions": [text, text], "scores": [[aa,
+/// ab], [ba, bb]]}.
 void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
                       const EncodedSplit& encoded, System& system);
 

@@ -222,7 +222,8 @@ struct Experiment {
   std::map<std::string, std::string> published;
   std::map<std::string, std::string> notes;
   static void visit(auto& self, auto& field) {
-    field("experiment", self.name, "name; the run directory is runs/<name>/<time>-<hash>");
+    field("experiment", self.name,
+          "name, of letters, digits, '.', '_' and '-'; the run directory is runs/<name>/<time>-<hash>");
     field("seed", self.seed, "of everything random", Field{.lo = 0, .hi = 9007199254740992.0});
     field("device", self.device, "cpu, cuda, cuda:N, or auto", Field{.resume = Resume::warn});
     field("precision", self.precision, "fp32, or bf16 autocast (losses, ranks and optimiser stay fp32)");

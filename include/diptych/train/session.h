@@ -56,6 +56,10 @@ struct EvaluateOutcome {
 };
 EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request);
 
+/// Where the results of a protocol on a split lie below RUN/eval: "flickr8k-1k" for test, else "flickr8k-1k-val".
+std::filesystem::path evaluation_folder(const std::filesystem::path& root, const std::string& protocol,
+                                        const std::string& split);
+
 /// A trained system as it stands in a run: configuration, data, weights of a checkpoint (averaged ones if the run keeps
 /// an average). The same path serves evaluate, encode and search.
 struct LoadedRun {

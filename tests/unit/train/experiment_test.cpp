@@ -4,6 +4,10 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <regex>
+#include <set>
 
 #include "support/temp_dir.h"
 
@@ -47,7 +51,8 @@ TEST(Experiment, EveryShippedConfigurationReads) {
   int count = 0;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(DIPTYCH_SOURCE_DIR) / "configs")) {
     if (entry.path().extension() != ".yaml") continue;
-    if (entry.path().parent_path().filename() == "base") continue;  // fragments
+    const auto folder = entry.path().parent_path().filename();
+    if (folder == "base" || folder == "sweeps") continue;  // fragments; sweep_test.cpp reads the sweeps
     ++count;
     EXPECT_NO_THROW(read_experiment(catalog, load_experiment_source(entry.path(), {}).tree)) << entry.path();
   }
@@ -93,6 +98,107 @@ TEST(Experiment, WarmUpMustFitIntoTheStage) {
   const Catalog catalog;
   EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, warmup_epochs: 2}]}").find("warmup_epochs"),
             std::string::npos);
+}
+
+TEST(Experiment, AnObjectiveWithoutWeightIsRefused) {
+  const Catalog catalog;
+  EXPECT_NE(error_of(catalog, "objective: [{type: cmpm, weight: 0}]").find("every term of the objective has weight 0"),
+            std::string::npos);
+  EXPECT_NE(error_of(catalog, "objective: [{type: cmpm}, {type: cmpc}]\ntrain: {stages: [{term_weights: [0, 0]}]}")
+                .find("train.stages.0: every term"),
+            std::string::npos);
+  EXPECT_EQ(error_of(catalog, "objective: [{type: cmpm, weight: 0}, {type: cmpc}]"), "no error");
+  EXPECT_EQ(error_of(catalog, "objective: [{type: cmpm, weight: 0}]\ntrain: {stages: [{term_weights: [1]}]}"),
+            "no error");
+}
+
+TEST(Experiment, PatienceAndPlateauNeedASelection) {
+  const Catalog catalog;
+  EXPECT_NE(error_of(catalog, "evaluate: {select: last, patience: 2}").find("evaluate.patience = 2"),
+            std::string::npos);
+  EXPECT_NE(error_of(catalog, "evaluate: {select: last}\ntrain: {stages: [{schedule: {type: plateau}}]}")
+                .find("train.stages.0.schedule.type = plateau"),
+            std::string::npos);
+  EXPECT_EQ(error_of(catalog, "evaluate: {patience: 2}\ntrain: {stages: [{schedule: {type: plateau}}]}"), "no error");
+}
+
+TEST(Experiment, TheNameIsAFolderName) {
+  const Catalog catalog;
+  for (const char* name : {"../../x", "a/b", "''", "'a b'", "..", "\"a\\nb\""})
+    EXPECT_NE(error_of(catalog, std::string("experiment: ") + name).find("experiment = "), std::string::npos) << name;
+  for (const char* name : {"flickr8k-cmpm_cmpc.v2", "A1", "'7'"})
+    EXPECT_EQ(error_of(catalog, std::string("experiment: ") + name), "no error") << name;
+}
+
+/// Every key of every component, with list places as 0.
+std::set<std::string> known_keys(const Catalog& catalog) {
+  std::set<std::string> keys;
+  for (const Row& row : rows_of(Experiment(catalog))) keys.insert(row.path);
+  const auto add = [&](const auto& registry, const std::string& place) {
+    for (const auto& [name, entry] : registry.entries()) {
+      Lister lister;
+      lister.prefix = place + ".";
+      entry.list(entry.defaults(), lister);
+      for (const Row& row : lister.rows) keys.insert(row.path);
+    }
+  };
+  add(catalog.corpora, "data.corpus"), add(catalog.samplers, "data.sampler");
+  add(catalog.image_encoders, "model.image"), add(catalog.text_encoders, "model.text");
+  add(catalog.heads, "model.image_head"), add(catalog.heads, "model.text_head"), add(catalog.scorers, "model.scorer");
+  add(catalog.losses, "objective.0"), add(catalog.protocols, "evaluate.protocol");
+  add(catalog.optimizers, "train.stages.0.optim"), add(catalog.schedules, "train.stages.0.schedule");
+  return keys;
+}
+
+/// Keys named in `text`: words such as data.image.height; file names such as data.json are none.
+std::vector<std::string> named_keys(const std::string& text) {
+  static const std::regex key(R"((^|[^A-Za-z0-9_./])((data|model|objective|train|evaluate|log)(\.[A-Za-z0-9_]+)+))"),
+      place(R"(\.([0-9]+|N)(?=\.|$))"), file(R"(\.(json|jsonl|safetensors|npz|yaml|h|cpp)$)");
+  std::vector<std::string> keys;
+  for (std::sregex_iterator it(text.begin(), text.end(), key), end; it != end; ++it)
+    if (const std::string word = (*it)[2]; !std::regex_search(word, file))
+      keys.push_back(std::regex_replace(word, place, ".0"));
+  return keys;
+}
+
+/// Calls `see` with each double-quoted text of a source file.
+void for_each_literal(const fs::path& source, const std::function<void(const std::string&)>& see) {
+  static const std::regex literal(R"re("((?:[^"\\]|\\.)*)")re");
+  std::ifstream in(source);
+  for (std::string line; std::getline(in, line);) {
+    if (const size_t first = line.find_first_not_of(' ');
+        first == std::string::npos || line[first] == '#' || line.compare(first, 2, "//") == 0)
+      continue;
+    for (std::sregex_iterator it(line.begin(), line.end(), literal), end; it != end; ++it) see((*it)[1]);
+  }
+}
+
+// A hint that names a key is a promise that the key can be set.
+TEST(Experiment, EveryKeyThatAMessageOrThePagesNameExists) {
+  const Catalog catalog;
+  const std::set<std::string> known = known_keys(catalog);
+  int count = 0;
+  const auto check = [&](const std::string& text, const fs::path& file) {
+    for (const std::string& key : named_keys(text)) {
+      ++count;
+      EXPECT_TRUE(known.contains(key)) << file << " names " << key << ", which is no key:\n" << text;
+    }
+  };
+  const fs::path root = DIPTYCH_SOURCE_DIR;
+  for (const char* folder : {"src", "tools"})
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder))
+      if (entry.path().extension() == ".cpp" || entry.path().extension() == ".h")
+        for_each_literal(entry.path(), [&](const std::string& text) { check(text, entry.path()); });
+  for (const char* page : {"README.md", "configs/README.md"}) {
+    std::ifstream in(root / page);
+    for (std::string line; std::getline(in, line);) check(line, root / page);
+  }
+  EXPECT_GE(count, 50);
+}
+
+TEST(Experiment, NamedKeysAreRecognised) {
+  EXPECT_EQ(named_keys("set data.corpus.root, or train.stages.2.epochs=3 (see data.json, run/model.safetensors)"),
+            (std::vector<std::string>{"data.corpus.root", "train.stages.0.epochs"}));
 }
 
 TEST(Experiment, HashIgnoresWhatDoesNotDecideTheResult) {
