@@ -4,6 +4,7 @@
 #include "diptych/core/log.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/check.h"
+#include "diptych/data/image/positions.h"
 #include "diptych/data/image/synth.h"
 #include "diptych/train/experiment.h"
 
@@ -13,9 +14,17 @@ namespace {
 namespace fs = std::filesystem;
 
 struct SetArguments {
-  std::string set, root, config, decode = "100", out, what = "shapes";
+  std::string set, root, config, decode = "100", out, what = "shapes", word_vectors;
+  std::vector<int64_t> min_counts;
   std::optional<int64_t> images, seed;
+  bool shuffled = false;
 };
+
+int64_t decode_count(const std::string& text) {
+  if (text == "all") return -1;
+  if (const auto count = parse_integer(text); count && *count >= 0) return *count;
+  throw UsageError::command_line("--decode " + escape_for_log(text) + ": expected a number or all");
+}
 
 ConfigNode text_node(const std::string& text) {
   ConfigNode node;
@@ -37,12 +46,21 @@ std::string reader_of(const fs::path& file) {
                                  "give a configuration instead: diptych data check --config FILE");
 }
 
-Corpus read_set(const Catalog& catalog, const SetArguments& arguments, const std::vector<std::string>& overrides) {
+/// What SET and --config name: a reader, and what the configuration says of texts.
+struct ChosenSet {
+  std::shared_ptr<CorpusReader> reader;
+  TextOptions text;
+};
+
+ChosenSet choose_set(const Catalog& catalog, const SetArguments& arguments, const std::vector<std::string>& overrides) {
   const fs::path set = arguments.set;
   const bool is_config = set.extension() == ".yaml" || set.extension() == ".yml";
-  if (const std::string config = is_config ? set.string() : arguments.config; !config.empty())
-    return read_experiment(catalog, load_experiment_source(config, overrides).tree).data.corpus.make()->read();
-  if (set.empty()) throw UsageError::command_line("no set given", "diptych data check SET, or --config FILE");
+  if (const std::string config = is_config ? set.string() : arguments.config; !config.empty()) {
+    const Experiment experiment = read_experiment(catalog, load_experiment_source(config, overrides).tree);
+    return {experiment.data.corpus.make(), experiment.data.text};
+  }
+  if (set.empty())
+    throw UsageError::command_line("no set given", "name an annotation file, or a configuration: --config FILE");
   ConfigNode node = ConfigNode::make_map();
   const fs::path root = arguments.root.empty() ? (set.parent_path().empty() ? fs::path(".") : set.parent_path())
                                                : fs::path(arguments.root);
@@ -50,11 +68,25 @@ Corpus read_set(const Catalog& catalog, const SetArguments& arguments, const std
   node.entries.push_back({"root", {}, text_node(root.string())});
   node.entries.push_back(
       {"annotations", {}, text_node(fs::absolute(set).lexically_relative(fs::absolute(root)).string())});
+  apply_overrides(node, overrides);
   Choice<CorpusRegistry> choice(catalog.corpora, "jsonl");
   Complaints complaints;
   choice.read(node, "corpus", complaints);
   complaints.throw_if_any();
-  return choice.make()->read();
+  return {choice.make(), {}};
+}
+
+/// The corpus of `data check`: a set whose files are there and that cannot be read is wrong (exit 9), not missing (3).
+Corpus read_to_check(const CorpusReader& reader) {
+  try {
+    return reader.read();
+  } catch (const DataError& error) {
+    for (const fs::path& file : reader.needed_files())
+      if (std::error_code ignored; !fs::is_regular_file(file, ignored)) throw;
+    std::vector<Issue> issues = error.issues();
+    for (Issue& each : issues) each.error_class = ErrorClass::chk;
+    throw CheckFailed(std::move(issues));
+  }
 }
 
 void add_set(CLI::App& command, SetArguments& arguments) {
@@ -71,20 +103,13 @@ Command add_data_check(CLI::App& parent) {
   command->add_option("--decode", arguments->decode, "how many images are decoded: a number, or all (default 100)");
   const auto run = [arguments](const Globals& globals, const Catalog& catalog,
                                const std::vector<std::string>& overrides) {
-    const auto count = arguments->decode == "all" ? std::optional<int64_t>(-1) : parse_integer(arguments->decode);
-    if (!count || (*count < 0 && arguments->decode != "all"))
-      throw UsageError::command_line("--decode " + escape_for_log(arguments->decode) + ": expected a number or all");
-    const Corpus corpus = read_set(catalog, *arguments, overrides);
-    const CheckReport report = check_corpus(corpus, CheckOptions{.decode = *count});
+    const CheckOptions options{.decode = decode_count(arguments->decode)};
+    const Corpus corpus = read_to_check(*choose_set(catalog, *arguments, overrides).reader);
+    const CheckReport report = check_corpus(corpus, options);
     print(globals, to_text(report));
-    if (report.has_errors()) {
-      if (globals.json)
-        print(Globals{},
-              dump_line(Json{{"diptych", "data-check/1"}, {"ok", false}, {"exit", 9}, {"report", to_json(report)}}) +
-                  "\n");
-      throw CheckFailed(corpus.name, "the data has errors", "they are listed above");
-    }
-    return Json{{"diptych", "data-check/1"}, {"ok", true}, {"exit", 0}, {"report", to_json(report)}};
+    Json document{{"diptych", "data-check/1"}, {"ok", true}, {"exit", 0}, {"report", to_json(report)}};
+    if (report.has_errors()) throw ReportedFailure(std::move(document), corpus.name, "the data has errors");
+    return document;
   };
   return {command, run, true};
 }
@@ -93,9 +118,20 @@ Command add_data_stats(CLI::App& parent) {
   auto arguments = std::make_shared<SetArguments>();
   CLI::App* command = parent.add_subcommand("stats", "images, captions, lengths, vocabulary of a set");
   add_set(*command, *arguments);
+  command->add_option("--decode", arguments->decode, "how many images are measured: a number, or all (default 100)");
+  command->add_option("--word-vectors", arguments->word_vectors,
+                      "GloVe or word2vec text file (default: the configuration's)");
+  command->add_option("--min-count", arguments->min_counts, "vocabulary thresholds (default: 1 2 3 4 5 10)")
+      ->allow_extra_args(false)
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}));
   const auto run = [arguments](const Globals& globals, const Catalog& catalog,
                                const std::vector<std::string>& overrides) {
-    const CorpusStats stats = stats_of(read_set(catalog, *arguments, overrides));
+    StatsOptions options;
+    options.decode = decode_count(arguments->decode);
+    const ChosenSet set = choose_set(catalog, *arguments, overrides);
+    options.word_vectors = arguments->word_vectors.empty() ? set.text.word_vectors : arguments->word_vectors;
+    if (!arguments->min_counts.empty()) options.min_counts = arguments->min_counts;
+    const CorpusStats stats = stats_of(set.reader->read(), options);
     print(globals, to_text(stats));
     return Json{{"diptych", "data-stats/1"}, {"ok", true}, {"exit", 0}, {"stats", to_json(stats)}};
   };
@@ -106,19 +142,35 @@ Command add_data_synth(CLI::App& parent) {
   auto arguments = std::make_shared<SetArguments>();
   CLI::App* command =
       parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
-  command->add_option("WHAT", arguments->what, "shapes");
+  command->add_option("WHAT", arguments->what,
+                      "shapes: one to three of them; positions: pairs that differ only in left and right, above and "
+                      "below, inside and outside, larger and smaller");
   command->add_option("-o,--out", arguments->out, "folder to write; must be empty or hold the same corpus");
   command->add_option("--images", arguments->images, "training images (val and test stay as they are)");
   command->add_option("--seed", arguments->seed, "of the drawing");
+  command->add_flag(
+      "--shuffled", arguments->shuffled,
+      "positions: exchange the partners' captions in half of the training pairs (a control: nothing to learn)");
   const auto run = [arguments](const Globals& globals, const Catalog&, const std::vector<std::string>&) {
-    if (arguments->what != "shapes")
+    const bool positions = arguments->what == "positions";
+    if (!positions && arguments->what != "shapes")
       throw UsageError::command_line("data synth " + escape_for_log(arguments->what) + ": no such corpus",
-                                     did_you_mean(arguments->what, {"shapes"}));
-    if (arguments->out.empty()) throw UsageError::command_line("no folder given", "diptych data synth shapes -o DIR");
-    ShapesOptions options;
-    if (arguments->images) options.images = *arguments->images;
-    if (arguments->seed) options.seed = *arguments->seed;
-    write_shapes_corpus(arguments->out, options);
+                                     did_you_mean(arguments->what, {"shapes", "positions"}));
+    if (arguments->out.empty())
+      throw UsageError::command_line("no folder given", "diptych data synth " + arguments->what + " -o DIR");
+    const auto asked_for = [&](auto options) {
+      if (arguments->images) options.images = *arguments->images;
+      if (arguments->seed) options.seed = *arguments->seed;
+      return options;
+    };
+    if (arguments->shuffled && !positions)
+      throw UsageError::command_line("--shuffled goes with: diptych data synth positions");
+    PositionsOptions pairs;
+    pairs.shuffled = arguments->shuffled;
+    if (positions)
+      write_positions_corpus(arguments->out, asked_for(pairs));
+    else
+      write_shapes_corpus(arguments->out, asked_for(ShapesOptions{}));
     print(globals, arguments->out + "/set.jsonl\n");
     return Json{{"diptych", "data-synth/1"}, {"ok", true}, {"exit", 0}, {"set", arguments->out + "/set.jsonl"}};
   };
@@ -128,9 +180,10 @@ Command add_data_synth(CLI::App& parent) {
 }  // namespace
 
 std::vector<Command> add_data(CLI::App& app) {
-  CLI::App* parent = app.add_subcommand("data", "check, describe and draw data sets");
+  CLI::App* parent = app.add_subcommand("data", "check, describe, import and draw data sets");
   parent->require_subcommand(0, 1);
   std::vector<Command> commands = {add_data_check(*parent), add_data_stats(*parent), add_data_synth(*parent)};
+  for (Command& each : add_data_import(*parent)) commands.push_back(each);
   for (Command& each : commands) each.app->allow_extras()->fallthrough();
   return commands;
 }

@@ -31,6 +31,7 @@ void add_globals(CLI::App& app, Globals& globals) {
   app.add_flag("-q,--quiet", globals.quiet, "print warnings and errors only");
   app.add_option("--color", globals.color, "auto, always or never");
   app.add_option("--progress", globals.progress, "auto, bar, plain or off");
+  app.add_option("--completion", globals.completion, "print a completion script for bash, zsh or fish");
   app.add_option("--threads", globals.threads, "compute threads (default: from the configuration, or all cores)")
       ->check(CLI::Range(0, 1024));
 }
@@ -104,14 +105,14 @@ std::vector<std::string> sort_extras(CLI::App& app, const Command* command) {
   return overrides;
 }
 
-void print_issues(const Verdict& verdict, const Globals& globals) {
+void print_issues(const Verdict& verdict, const Globals& globals, Json document = {{"diptych", "error/1"}}) {
   log::progress("", true);
   for (const Issue& issue : verdict.issues) std::fputs((to_text(issue) + "\n").c_str(), stderr);
   const size_t count = verdict.issues.size();
   std::fputs(concat("error: ", count, count == 1 ? " error" : " errors", " (exit ", verdict.exit_code, ")\n").c_str(),
              stderr);
   if (!globals.json) return;
-  Json document{{"diptych", "error/1"}, {"ok", false}, {"exit", verdict.exit_code}, {"errors", Json::array()}};
+  document.update(Json{{"ok", false}, {"exit", verdict.exit_code}, {"errors", Json::array()}});
   for (const Issue& issue : verdict.issues)
     document["errors"].push_back(
         {{"class", tag(issue.error_class)}, {"where", issue.where}, {"message", issue.message}, {"hint", issue.hint}});
@@ -127,7 +128,9 @@ int run(int argc, char** argv, Globals& globals) {
   add_globals(app, globals);
   globals.argv.assign(argv, argv + argc);
 
-  std::vector<Command> commands = {add_train(app), add_evaluate(app), add_describe(app)};
+  std::vector<Command> commands = {add_train(app),  add_evaluate(app), add_sweep(app),   add_report(app),
+                                   add_encode(app), add_search(app),   add_explain(app), add_export(app),
+                                   add_doctor(app), add_describe(app)};
   for (auto& each : add_config(app)) commands.push_back(each);
   for (auto& each : add_data(app)) commands.push_back(each);
   for (CLI::App* each : app.get_subcommands([](CLI::App*) { return true; })) each->allow_extras()->fallthrough();
@@ -143,6 +146,11 @@ int run(int argc, char** argv, Globals& globals) {
   const auto command = std::ranges::find(commands, leaf, &Command::app);
   const Command* found = command == commands.end() ? nullptr : &*command;
   const std::vector<std::string> overrides = sort_extras(app, found);
+  if (!globals.completion.empty()) {
+    const Catalog catalog;
+    std::fputs(completion_of(app, commands, catalog, globals.completion).c_str(), stdout);
+    return 0;
+  }
   if (!found) {
     if (leaf != &app)
       throw UsageError::command_line(leaf->get_name() + " needs a subcommand",
@@ -184,6 +192,9 @@ int main(int argc, char** argv) {
         concat("error: stopped by signal ", interrupted.signal, " (exit ", 128 + interrupted.signal, ")\n").c_str(),
         stderr);
     code = 128 + interrupted.signal;
+  } catch (const tools::ReportedFailure& failure) {
+    code = failure.exit_code();
+    tools::print_issues({code, failure.issues()}, globals, failure.document);
   } catch (...) {
     const Verdict verdict = verdict_of_current_exception();
     tools::print_issues(verdict, globals);

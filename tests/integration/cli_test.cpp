@@ -203,6 +203,12 @@ TEST_F(Program, WrongOverrides) {
   expect_config_failure("train.stages.1.freeze=[model.imgae]", {"model.imgae"});
   expect_config_failure("model.text_head.dim=8", {"model.image_head.dim", "model.text_head.dim"});
   expect_config_failure("train.batch_size=100000", {"100000"});
+  expect_config_failure("train.batch_size=1", {"train.batch_size", "two different images"});
+  expect_config_failure("train.stages.2.batch_size=1", {"train.batch_size", "two different images"});
+  expect_config_failure("data.sampler={type: unique_images, captions_per_image: 16}", {"a batch holds one image"});
+  expect_config_failure("objective=[{type: cmpm, weight: 0}]", {"every term of the objective has weight 0"});
+  expect_config_failure("train.stages.1.term_weights=[0, 0]", {"train.stages.1", "weight 0"});
+  expect_config_failure("experiment=../../x", {"experiment", "../../x"});
   expect_config_failure("device=gpu", {"gpu"});
   expect_config_failure("device=cuda:99", {"cuda:99"});
 }

@@ -1,0 +1,136 @@
+#include <gtest/gtest.h>
+
+#include "diptych/core/io/json.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+#include "support/tiny_corpus.h"
+
+// `data synth positions`, the protocol "positions" and `explain`, as a process.
+namespace diptych::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+/// Two runs of one epoch: on shapes and on positions.
+class Explain : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    shared_ = std::make_unique<TempDir>();
+    write_tiny_config(shared_->path());
+    must({"train", "-c", "tiny.yaml", "--run-dir", "shapes", "train.stages.0.epochs=1"});
+    must({"data", "synth", "positions", "-o", "pairs", "--images", "64"});
+    must({"train", "-c", "tiny.yaml", "--run-dir", "positions", "data.corpus.root=pairs",
+          "evaluate.protocol={type: positions}", "evaluate.select=val/t2i/left_right", "model.image.pool=grid",
+          "model.image.grid=1", "data.sampler={type: unique_images, keep_pairs: true}"});
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
+
+  static fs::path dir() { return shared_->path(); }
+  static ProcessResult must(const Words& arguments) {
+    ProcessResult result = run_program(arguments, shared_->path());
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result;
+  }
+  static void expect_failure(const Words& arguments, int code, const Words& words) {
+    const ProcessResult result = run_program(arguments, dir());
+    EXPECT_EQ(result.exit_code, code) << result.out << result.err;
+    for (const std::string& word : words)
+      EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
+  }
+  static std::string picture() { return "set/images/test-00000.jpg"; }
+  static std::unique_ptr<TempDir> shared_;
+};
+std::unique_ptr<TempDir> Explain::shared_;
+
+TEST_F(Explain, PositionsAreMeasuredForARun) {
+  const Json document = Json::parse(must({"evaluate", "positions", "--json", "--out", "again"}).out);
+  const Json& metrics = document["results"][0]["metrics"];
+  for (const char* name : {"i2t/left_right", "t2i/inside_outside", "group/all", "pair-accuracy"})
+    EXPECT_TRUE(metrics.contains(name)) << name;
+  EXPECT_TRUE(fs::exists(dir() / "again/positions/pairs.jsonl"));
+  const std::string text = must({"evaluate", "positions", "--split", "val", "--out", "again"}).out;
+  EXPECT_NE(text.find("chance 50 %"), std::string::npos) << text;
+  EXPECT_NE(text.find("larger_smaller"), std::string::npos) << text;
+}
+
+TEST_F(Explain, PositionsNeedPairs) {
+  expect_failure({"evaluate", "shapes", "--protocol", "positions", "--out", "none"}, 3,
+                 {"no image has a partner", "data synth positions"});
+  expect_failure({"data", "synth", "positions", "-o", "odd", "--images", "12"}, 2, {"multiple of 8"});
+  expect_failure({"data", "synth", "shapes", "-o", "odd", "--shuffled"}, 2, {"--shuffled", "positions"});
+}
+
+TEST_F(Explain, WritesOneOfflinePage) {
+  const auto result = must({"explain", "shapes", "--image", picture(), "--text", "a big red zebra", "-o", "page.html"});
+  EXPECT_NE(result.out.find("zebra (unknown)"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("most relevant place"), std::string::npos) << result.out;
+  const std::string page = slurp(dir() / "page.html");
+  for (const char* word :
+       {"a big red zebra", "Grad-CAM", "data:image/jpeg;base64,", "read as &lt;unk&gt;", "every word"})
+    EXPECT_NE(page.find(word), std::string::npos) << word;
+  EXPECT_EQ(page.find("http"), std::string::npos) << "an address outside the file";
+}
+
+TEST_F(Explain, ClosedFormAndAutogradAgree) {
+  for (const char* run : {"shapes", "positions"}) {
+    const Json document =
+        Json::parse(must({"explain", run, "--image", picture(), "--text", "a red circle", "--json"}).out);
+    const Json& explanation = document["explanation"];
+    ASSERT_TRUE(explanation["closed_form_difference"].is_number());
+    EXPECT_LT(explanation["closed_form_difference"].get<double>(), 1e-5);
+    EXPECT_EQ(explanation["words"].size(), 3u);
+    EXPECT_EQ(explanation["relevance"].size(), 1u);  // 32 pixels and a stride of 32
+  }
+}
+
+TEST_F(Explain, HostileTextStaysText) {
+  must({"explain", "shapes", "--image", picture(), "--text", "red <script>alert(1)</script> \"'&", "-o",
+        "hostile.html"});
+  const std::string page = slurp(dir() / "hostile.html");
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+}
+
+TEST_F(Explain, PairsLandInTheRun) {
+  must({"explain", "shapes", "--pairs", "worst:2"});
+  const fs::path folder = dir() / "shapes/eval/shapes/explain";
+  const Json document = Json::parse(slurp(folder / "explain.json"));
+  ASSERT_GE(document["pairs"].size(), 2u);
+  EXPECT_TRUE(document["pairs"][0]["match"].get<bool>());
+  EXPECT_GT(document["pairs"][0]["rank"].get<int64_t>(), 1);
+  EXPECT_TRUE(fs::exists(folder / document["pairs"][0]["picture"].get<std::string>()));
+  must({"explain", "shapes", "--pairs", "test-00000#0,test-00001#2"});  // replaces them
+  EXPECT_EQ(Json::parse(slurp(folder / "explain.json"))["pairs"][0]["caption"].get<std::string>(), "test-00000#0");
+}
+
+TEST_F(Explain, PointingIsMeasuredOnGeneratedCorpora) {
+  for (const char* run : {"shapes", "positions"}) {
+    const Json document = Json::parse(must({"explain", run, "--pointing", "--split", "val", "--json"}).out);
+    const Json& pointing = document["pointing"];
+    EXPECT_GT(pointing["queries"].get<int64_t>(), 100);
+    EXPECT_GE(pointing["hits"].get<double>(), 0);
+    EXPECT_GT(pointing["random"].get<double>(), 0.5);
+    EXPECT_LE(pointing["low"].get<double>(), pointing["hits"].get<double>());
+  }
+}
+
+TEST_F(Explain, MistakesAreNamed) {
+  expect_failure({"explain"}, 2, {"no run", "--image"});
+  expect_failure({"explain", "nowhere", "--pointing"}, 4, {"nowhere"});
+  expect_failure({"explain", "shapes"}, 2, {"--pairs", "--pointing"});
+  expect_failure({"explain", "shapes", "--image", picture()}, 2, {"--text"});
+  expect_failure({"explain", "shapes", "--text", "x", "--pointing"}, 2, {"expected one of"});
+  expect_failure({"explain", "shapes", "--pointing", "-o", "x.html"}, 2, {"-o"});
+  expect_failure({"explain", "shapes", "--image", picture(), "--text", "?!"}, 2, {"holds no word"});
+  expect_failure({"explain", "shapes", "--image", "absent.jpg", "--text", "x"}, 3, {"absent.jpg"});
+  expect_failure({"explain", "shapes", "--image", "set/set.jsonl", "--text", "x"}, 3, {"set.jsonl"});
+  expect_failure({"explain", "shapes", "--image", picture(), "--text", "x", "-o", "no/such/folder.html"}, 5,
+                 {"folder.html"});
+  expect_failure({"explain", "shapes", "--pairs", "wurst:8"}, 2, {"worst"});
+  expect_failure({"explain", "shapes", "--pairs", "worst:0"}, 2, {"1 to 200"});
+  expect_failure({"explain", "shapes", "--pairs", "nobody#0"}, 2, {"nobody#0"});
+  expect_failure({"explain", "shapes", "--pointing", "--split", "train"}, 2, {"val or test"});
+}
+
+}  // namespace
+}  // namespace diptych::testing
