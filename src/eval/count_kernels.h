@@ -24,4 +24,29 @@ struct KeyRange {
 float value_of_key(int32_t key);
 void extend(KeyRange& range, const float* scores, int64_t count);
 
+/// Sum of x[i] y[i] in float64, in an order that is the same on every processor, rounded once.
+float dot(const float* x, const float* y, int64_t count);
+
+/// bfloat16 as 16-bit integers whose order agrees with < on finite numbers; -0 comes before +0.
+using CoarseKey = int16_t;
+CoarseKey coarse_key(uint16_t bits);
+struct CoarseRange {
+  CoarseKey lowest = INT16_MAX, highest = INT16_MIN;
+};
+void coarse_keys(const uint16_t* bits, CoarseKey* keys, int64_t count, CoarseRange& range);
+
+/// Coarse scores below `low` are certainly below a fine score, those above `high` certainly above it.
+struct CoarseBounds {
+  CoarseKey low, high;
+};
+/// Of the fine score `threshold` when fine and coarse scores differ by at most `slack`.
+CoarseBounds coarse_bounds(float threshold, double slack);
+
+/// Returns #(key > high); writes the places of keys in [low, high] to `doubts` (room for all) and counts them.
+int32_t coarse_count_row(const CoarseKey* keys, int64_t count, CoarseBounds bounds, int32_t* doubts,
+                         int64_t& doubt_count);
+/// above[j] += (key[j] > high[j]); the places with key[j] in [low[j], high[j]] likewise.
+void coarse_count_columns(const CoarseKey* keys, const CoarseKey* low, const CoarseKey* high, int16_t* above,
+                          int64_t count, int32_t* doubts, int64_t& doubt_count);
+
 }  // namespace diptych

@@ -6,6 +6,7 @@
 #include "diptych/core/tensor/gemm.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/protocol.h"
+#include "eval/coarse_scores.h"
 #include "eval/count_kernels.h"
 
 namespace diptych {
@@ -36,21 +37,14 @@ at::Tensor prepared(const at::Tensor& embeddings, const char* side) {
   return out;
 }
 
-/// The rows past the last whole tile, followed by rows of zeros; undefined if there are none.
-at::Tensor padded_edge(const at::Tensor& rows, int64_t step) {
-  const int64_t begin = rows.size(0) / step * step, left = rows.size(0) - begin;
-  return left ? at::constant_pad_nd(rows.narrow(0, begin, left), {0, 0, 0, step - left}) : at::Tensor();
-}
-
 class DotTiles final : public ScoreTiles {
  public:
-  DotTiles(const at::Tensor& x, const at::Tensor& y)
-      : x_(x), y_(y), x_edge_(padded_edge(x, kTileRows)), y_edge_(padded_edge(y, kTileCols)) {
-    linear_nt_backend();  // measured now, with all threads, not in the midst of a sweep
-  }
-  int64_t rows() const override { return x_.size(0); }
-  int64_t cols() const override { return y_.size(0); }
+  DotTiles(const at::Tensor& x, const at::Tensor& y, std::unique_ptr<CoarseScores> coarse)
+      : x_(x, kTileRows), y_(y, kTileCols), coarse_(std::move(coarse)) {}
+  int64_t rows() const override { return x_.rows(); }
+  int64_t cols() const override { return y_.rows(); }
   bool concurrent() const override { return true; }
+  const CoarseScores* coarse() const override { return coarse_.get(); }
 
   at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const override {
     if (row < 0 || col < 0 || row % kTileRows || col % kTileCols || row_count > kTileRows || col_count > kTileCols ||
@@ -58,25 +52,30 @@ class DotTiles final : public ScoreTiles {
       throw ShapeError(concat("tile: [", row, " + ", row_count, ", ", col, " + ", col_count, "] is not a tile of the ",
                               rows(), " x ", cols(), " scores"));
     // Always the product of whole tiles, so that a score has the same bits at every edge.
-    const at::Tensor whole = linear_nt(block(x_, x_edge_, row, kTileRows), block(y_, y_edge_, col, kTileCols));
+    const at::Tensor whole = linear_nt(x_.block(row), y_.block(col));
     return whole.narrow(0, 0, row_count).narrow(1, 0, col_count).contiguous();
   }
 
  private:
-  static at::Tensor block(const at::Tensor& rows, const at::Tensor& edge, int64_t begin, int64_t count) {
-    return begin + count <= rows.size(0) ? rows.narrow(0, begin, count) : edge;
-  }
-  at::Tensor x_, y_;            // [N, D], [M, D]
-  at::Tensor x_edge_, y_edge_;  // [256, D], [1024, D]
+  RowBlocks x_, y_;
+  std::unique_ptr<CoarseScores> coarse_;
 };
+
+constexpr int64_t kWorthwhile = 4'000'000;  // scores: below, everything takes milliseconds
+
+std::unique_ptr<CoarseScores> coarse_scores(const at::Tensor& x, const at::Tensor& y, Coarse coarse) {
+  if (coarse == Coarse::never) return nullptr;
+  if (coarse == Coarse::where_faster && (x.size(0) * y.size(0) < kWorthwhile || !has_fast_bf16())) return nullptr;
+  return CoarseScores::make(x, y);
+}
 
 }  // namespace
 
-std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y) {
+std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, Coarse coarse) {
   const at::Tensor a = prepared(x, "x"), b = prepared(y, "y");
   if (a.size(1) != b.size(1))
     throw ShapeError(concat("dot_tiles: x ", a.sizes(), " and y ", b.sizes(), " differ in columns"));
-  return std::make_unique<DotTiles>(a, b);
+  return std::make_unique<DotTiles>(a, b, coarse_scores(a, b, coarse));
 }
 
 double embedding_spread(const at::Tensor& embeddings) {

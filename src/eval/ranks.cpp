@@ -8,32 +8,15 @@
 
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
+#include "eval/coarse_counting.h"
 #include "eval/count_kernels.h"
 #include "eval/sweep.h"
+#include "eval/tally.h"
 
 namespace diptych {
 namespace {
 
 using Blocks = std::vector<int32_t>;
-
-/// What is counted for one score.
-struct Tally {
-  int32_t above = 0, at_least = 0;  // #(s > s_g), #(s >= s_g), in the block of g
-  int32_t tied_before = 0;          // #(s = s_g, index < index of g)
-  Tally& operator+=(const Tally& other) {
-    above += other.above, at_least += other.at_least, tied_before += other.tied_before;
-    return *this;
-  }
-};
-
-/// The relevant pairs of one direction that lie in one block, or the best of each query.
-struct Pairs {
-  IndexLists item;           // of each query
-  std::vector<float> score;  // of each pair
-  int64_t size() const { return static_cast<int64_t>(item.items.size()); }
-  size_t begin(int64_t query) const { return static_cast<size_t>(item.offsets[static_cast<size_t>(query)]); }
-  size_t end(int64_t query) const { return static_cast<size_t>(item.offsets[static_cast<size_t>(query) + 1]); }
-};
 
 Pairs pairs_in_block(const IndexLists& relevant, const Blocks& query_block, const Blocks& item_block) {
   Pairs pairs;
@@ -145,19 +128,19 @@ class Counting {
   }
 
   /// Second sweep: tallies of the pairs in `rows` and `cols` (all pairs, or the best of each query).
-  void count(const Pairs& rows, const Pairs& cols) {
+  Tallies count(const Pairs& rows, const Pairs& cols) {
     const auto workers = static_cast<size_t>(sweep_workers(scores_));
-    row_tally.resize(rows.item.items.size());
+    Tallies out;
+    out.rows.resize(rows.item.items.size());
+    row_tally_ = out.rows;
     std::vector<Worker> state(workers);
     for (Worker& worker : state) worker.col_tally.resize(cols.item.items.size());
     sweep(
         scores_, [&](int64_t i, int64_t j) { return meet_[place(i, j)]; },
         [&](int64_t worker, const Tile& tile) { count_tile(tile, rows, cols, state[static_cast<size_t>(worker)]); });
-    merge(state);
+    merge(state, out);
+    return out;
   }
-
-  std::vector<Tally> row_tally, col_tally;
-  KeyRange range;
 
  private:
   struct Worker {
@@ -238,7 +221,7 @@ class Counting {
       if (at_least > above)
         for (int64_t j = 0; j < width && tile.col + group.cols[static_cast<size_t>(j)] < rows.item.items[pair]; ++j)
           before += row[j] == rows.score[pair];
-      row_tally[pair] += {above, at_least, before};
+      row_tally_[pair] += {above, at_least, before};
     }
   }
 
@@ -283,13 +266,16 @@ class Counting {
       if (!std::isfinite(tile.at(i, j))) throw_not_finite(tile.row + i, tile.col + j, tile.at(i, j));
   }
 
-  void merge(const std::vector<Worker>& state) {
-    col_tally.assign(state.front().col_tally.size(), {});
+  static void merge(const std::vector<Worker>& state, Tallies& out) {
+    out.cols.assign(state.front().col_tally.size(), {});
+    KeyRange range;
     for (const Worker& worker : state) {
-      for (size_t pair = 0; pair < col_tally.size(); ++pair) col_tally[pair] += worker.col_tally[pair];
+      for (size_t pair = 0; pair < out.cols.size(); ++pair) out.cols[pair] += worker.col_tally[pair];
       range.lowest = std::min(range.lowest, worker.range.lowest);
       range.highest = std::max(range.highest, worker.range.highest);
     }
+    if (range.lowest <= range.highest)
+      out.lowest = value_of_key(range.lowest), out.highest = value_of_key(range.highest);
   }
 
   const ScoreTiles& scores_;
@@ -297,6 +283,7 @@ class Counting {
   Pairs &row_pairs_, &col_pairs_;
   std::vector<std::vector<Group>> groups_;
   std::vector<bool> meet_;
+  std::span<Tally> row_tally_;  // of the count in progress
 };
 
 /// Ranks of one counted pair from its tally and the query's relevant pairs.
@@ -395,17 +382,23 @@ RankTable rank_by_counting(const RankRequest& request) {
   const Blocks col_block = blocks_or_zero(request.col_block, scores.cols(), "col_block");
   Pairs rows = pairs_in_block(request.cols_of_row, row_block, col_block);
   Pairs cols = pairs_in_block(request.rows_of_col, col_block, row_block);
+  const bool one_block = std::ranges::all_of(row_block, [](int32_t block) { return block == 0; }) &&
+                         std::ranges::all_of(col_block, [](int32_t block) { return block == 0; });
+  const auto counted = [&](const Pairs& pairs) { return request.all ? pairs : best_pairs(pairs); };
+  const auto table = [&](const Pairs& counted_rows, const Pairs& counted_cols, const Tallies& counts) {
+    return RankTable{ranks_of(rows, counted_rows, counts.rows, row_block, request.all),
+                     ranks_of(cols, counted_cols, counts.cols, col_block, request.all), counts.lowest, counts.highest};
+  };
+  if (scores.coarse() && one_block) {
+    read_pair_scores(*scores.coarse(), rows, cols);
+    const Pairs counted_rows = counted(rows), counted_cols = counted(cols);
+    if (const auto counts = count_coarsely(*scores.coarse(), sweep_workers(scores), counted_rows, counted_cols))
+      return table(counted_rows, counted_cols, *counts);
+  }
   Counting counting(scores, row_block, col_block, rows, cols);
   counting.read_pair_scores();
-  const Pairs counted_rows = request.all ? rows : best_pairs(rows),
-              counted_cols = request.all ? cols : best_pairs(cols);
-  counting.count(counted_rows, counted_cols);
-  RankTable table;
-  table.rows = ranks_of(rows, counted_rows, counting.row_tally, row_block, request.all);
-  table.cols = ranks_of(cols, counted_cols, counting.col_tally, col_block, request.all);
-  if (counting.range.lowest <= counting.range.highest)
-    table.lowest = value_of_key(counting.range.lowest), table.highest = value_of_key(counting.range.highest);
-  return table;
+  const Pairs counted_rows = counted(rows), counted_cols = counted(cols);
+  return table(counted_rows, counted_cols, counting.count(counted_rows, counted_cols));
 }
 
 }  // namespace diptych

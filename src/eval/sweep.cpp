@@ -68,33 +68,36 @@ int64_t sweep_workers(const ScoreTiles& scores) {
   return scores.concurrent() ? std::clamp<int64_t>(at::get_num_threads(), 1, row_strips(scores)) : 1;
 }
 
-void sweep(const ScoreTiles& scores, const std::function<bool(int64_t, int64_t)>& wanted,
-           const std::function<void(int64_t, const Tile&)>& visit) {
-  const int64_t workers = sweep_workers(scores), strips = row_strips(scores);
+void for_strips(int64_t workers, int64_t strips, const std::function<void(int64_t, int64_t)>& work) {
   if (workers == 1) {
     at::NoGradGuard no_grad;
-    for (int64_t strip = 0; strip < strips; ++strip)
-      visit_strip(scores, strip, wanted, [&](const Tile& tile) { visit(0, tile); });
+    for (int64_t strip = 0; strip < strips; ++strip) work(0, strip);
     return;
   }
   const OneThreadEach scope;
   std::atomic<int64_t> next = 0;
   FirstError error;
-  const auto work = [&](int64_t worker) {
+  const auto run = [&](int64_t worker) {
     try {
       at::set_num_threads(1);
       at::NoGradGuard no_grad;
-      for (int64_t strip = next++; strip < strips && !error.happened(); strip = next++)
-        visit_strip(scores, strip, wanted, [&](const Tile& tile) { visit(worker, tile); });
+      for (int64_t strip = next++; strip < strips && !error.happened(); strip = next++) work(worker, strip);
     } catch (...) {
       error.keep();
     }
   };
   {
     std::vector<std::jthread> threads;
-    for (int64_t worker = 0; worker < workers; ++worker) threads.emplace_back(work, worker);
+    for (int64_t worker = 0; worker < workers; ++worker) threads.emplace_back(run, worker);
   }
   error.rethrow();
+}
+
+void sweep(const ScoreTiles& scores, const std::function<bool(int64_t, int64_t)>& wanted,
+           const std::function<void(int64_t, const Tile&)>& visit) {
+  for_strips(sweep_workers(scores), row_strips(scores), [&](int64_t worker, int64_t strip) {
+    visit_strip(scores, strip, wanted, [&](const Tile& tile) { visit(worker, tile); });
+  });
 }
 
 }  // namespace diptych

@@ -14,6 +14,11 @@ struct Tile {
   float at(int64_t i, int64_t j) const { return scores[i * col_count + j]; }
 };
 
+/// Calls work(worker, strip) for every strip in [0, strips), each by one of `workers` threads that compute with one
+/// thread each; in ascending order for each worker. One worker: the calling thread, with all its compute threads. The
+/// first exception ends it.
+void for_strips(int64_t workers, int64_t strips, const std::function<void(int64_t worker, int64_t strip)>& work);
+
 /// Into how many threads sweep() divides the work.
 int64_t sweep_workers(const ScoreTiles& scores);
 

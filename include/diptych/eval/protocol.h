@@ -10,6 +10,8 @@
 
 namespace diptych {
 
+class CoarseScores;
+
 /// Scores of all x against all y, given tile by tile so that N x M never stands in memory. A tile at the same place has
 /// the same bits whenever it is asked for.
 class ScoreTiles {
@@ -23,10 +25,14 @@ class ScoreTiles {
   /// True if tile() may be called by several threads at once, each with one compute thread: the sweeps over all tiles
   /// (ranks.h, top_k.h) then share the rows out among at::get_num_threads() threads.
   virtual bool concurrent() const { return false; }
+  /// The same scores in a form that ranks faster (src/eval/coarse_scores.h); null: there is none.
+  virtual const CoarseScores* coarse() const { return nullptr; }
 };
 /// Tiles of x y^T for prepared embeddings x [N, D], y [M, D] float32 (linear_nt; edges padded with zero rows).
+/// Coarse scores: for at least four million scores, where the processor has bfloat16 arithmetic; or always, or never.
 /// throws NumericError if an embedding is not finite, naming the first rows.
-std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y);
+enum class Coarse { where_faster, always, never };
+std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, Coarse coarse = Coarse::where_faster);
 
 /// The encoded evaluation split.
 struct RetrievalSet {

@@ -55,7 +55,9 @@ struct RankTable {
 ///   pessimistic  1 + #(s > s_g) + #(s = s_g, y = 0) + #(s = s_g, y = 1, index < g)
 ///   stable       1 + #(s > s_g) + #(s = s_g, index < g)
 ///
-/// Equality is exact on float32. One sweep over the tiles that hold relevant pairs reads s_g from the tile's own bits,
+/// Equality is exact on float32. Where the scores have a coarse form and one block (ScoreTiles::coarse), the scores are
+/// its fine ones and nearly all comparisons are decided in bfloat16; `lowest` and `highest` are then rounded to it.
+/// Otherwise one sweep over the tiles that hold relevant pairs reads s_g from the tile's own bits,
 /// a second sweep over all tiles counts both directions while the tile is in cache and asserts the same bits again.
 /// Memory: the lists, 12 bytes for each relevant pair and thread, one tile for each thread.
 ///

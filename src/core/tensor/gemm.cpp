@@ -75,6 +75,15 @@ GemmBackend backend_of_this_machine() {
   return found;
 }
 
+/// AVX512-BF16, which includes all of AVX-512 that oneDNN asks for.
+bool processor_has_bf16() {
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 std::atomic<GemmBackend>& chosen_backend() {
   static std::atomic<GemmBackend> chosen{GemmBackend::undecided};
   return chosen;
@@ -102,6 +111,33 @@ at::Tensor linear_nt(const at::Tensor& x, const at::Tensor& w) {
   const bool plain = !x.is_cpu() || x.numel() == 0 || w.numel() == 0;
   if (plain || gemm_backend() == GemmBackend::mkl) return mkl_nt(x, w);
   return onednn_nt(x.contiguous(), w.contiguous());
+}
+
+bool has_fast_bf16() {
+  static const bool found = [] {
+    if (!processor_has_bf16() || !onednn_linear()) return false;
+    const at::NoGradGuard no_grad;
+    try {
+      const auto x = at::linspace(-1, 1, 64).view({8, 8}).to(at::kBFloat16);
+      onednn_nt(x, x);
+      return true;
+    } catch (const c10::Error&) {  // built without oneDNN
+      return false;
+    }
+  }();
+  return found;
+}
+
+at::Tensor bf16_linear_nt(const at::Tensor& x, const at::Tensor& w) {
+  const auto fits = x.dim() == 2 && w.dim() == 2 && x.size(1) == w.size(1) && x.is_cpu() && w.is_cpu() &&
+                    x.scalar_type() == at::kBFloat16 && w.scalar_type() == at::kBFloat16;
+  if (!fits)
+    throw ShapeError(concat("bf16_linear_nt: x ", x.toString(), " ", x.sizes(), " and w ", w.toString(), " ", w.sizes(),
+                            ", needed are bfloat16 [N, D] and [M, D] on the CPU"));
+  const at::NoGradGuard no_grad;
+  if (has_fast_bf16() && x.numel() && w.numel()) return onednn_nt(x.contiguous(), w.contiguous());
+  const Fp32Scope fp32(at::kCPU);
+  return mkl_nt(x.to(at::kFloat), w.to(at::kFloat)).to(at::kBFloat16);
 }
 
 const char* linear_nt_backend() { return gemm_backend() == GemmBackend::onednn ? "onednn" : "mkl"; }

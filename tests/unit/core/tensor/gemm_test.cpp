@@ -100,5 +100,19 @@ TEST(LinearNtBackend, TheTwoAgree) {
   use_linear_nt_backend("auto");
 }
 
+TEST(Bf16LinearNt, SumsInFloat32AndRoundsOnce) {
+  torch::manual_seed(3);
+  const at::Tensor x = at::randn({33, 512}).to(at::kBFloat16), w = at::randn({70, 512}).to(at::kBFloat16);
+  const at::Tensor exact = at::mm(x.to(at::kDouble), w.to(at::kDouble).t());
+  const at::Tensor got = bf16_linear_nt(x, w);
+  EXPECT_EQ(got.scalar_type(), at::kBFloat16);
+  // Half a step of bfloat16 (at most 2^-8 of the value) and the summation in float32.
+  const at::Tensor bound =
+      exact.abs() / 256 + 520 * 0x1p-24 * at::mm(x.abs().to(at::kDouble), w.abs().to(at::kDouble).t());
+  EXPECT_TRUE(((got.to(at::kDouble) - exact).abs() <= bound).all().item<bool>());
+}
+
+TEST(Bf16LinearNt, RefusesOtherTypes) { EXPECT_THROW(bf16_linear_nt(at::ones({2, 3}), at::ones({2, 3})), ShapeError); }
+
 }  // namespace
 }  // namespace diptych
