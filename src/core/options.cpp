@@ -285,6 +285,7 @@ std::string comment_of(const Row& row, const std::string& indent) {
 }  // namespace
 
 std::string to_yaml(const std::vector<Row>& rows, bool with_doc) {
+  if (rows.empty()) return "{}\n";
   std::string out;
   bool after_dash = false;  // "- " is as wide as one level of indentation: the first key of an item follows it
   for (size_t i = 0; i < rows.size(); ++i) {

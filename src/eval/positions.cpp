@@ -15,7 +15,7 @@ namespace diptych {
 namespace {
 
 constexpr const char* kDirections[] = {"i2t", "t2i", "group"};
-constexpr const char* kKnownRelations[] = {"left_right", "above_below", "inside_outside", "larger_smaller"};
+constexpr const char* kKnownRelations[] = {"above_below", "inside_outside", "larger_smaller", "left_right"};
 
 void require_pairs_fit(const RetrievalSet& set) {
   const auto rows = static_cast<size_t>(set.scores->rows()), cols = static_cast<size_t>(set.scores->cols());

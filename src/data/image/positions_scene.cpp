@@ -12,7 +12,7 @@ constexpr double kMargin = 0.11;
 constexpr double kSmall = 0.065, kLarge = 0.085;                               // radii where size does not matter
 constexpr double kNear = 0.2, kFar = 0.24, kAside = 0.06;                      // distance of neighbours
 constexpr double kLeastRadius = 0.04, kMostRadius = 0.1, kGrowth = 1.6;        // larger_smaller
-constexpr double kInner = 0.055, kFrame = 0.2, kApart = 0.36, kSlack = 0.012;  // inside_outside
+constexpr double kInner = 0.05, kFrame = 0.18, kApart = 0.325, kSlack = 0.01;  // inside_outside
 
 struct Kind {
   Shape shape;
@@ -93,7 +93,7 @@ Opposites sizes(const std::array<Kind, 2>& kinds, Random& random) {
 
 // A frame Y around X, and the same with one of the two elsewhere.
 Opposites nesting(const std::array<Kind, 2>& kinds, Random& random) {
-  constexpr double kEdge = 0.25;
+  constexpr double kEdge = 0.235;
   Place here = anywhere(kEdge, random), there = anywhere(kEdge, random);
   while (distance(here, there) < kApart) here = anywhere(kEdge, random), there = anywhere(kEdge, random);
   const double dx = random.uniform(-kSlack, kSlack), dy = random.uniform(-kSlack, kSlack);

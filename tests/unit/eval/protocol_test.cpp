@@ -542,28 +542,41 @@ TEST(ProtocolOptions, RefuseAKThatMakesNoSense) {
 TEST(ProtocolRegistryTest, HoldsTheNamesOfTheMethodsList) {
   EXPECT_THAT(registry().names(),
               ElementsAre("cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "cuhk-pedes", "flickr30k-1k",
-                          "flickr8k-1k", "identity-retrieval", "image-retrieval", "shapes"));
+                          "flickr8k-1k", "identity-retrieval", "image-retrieval", "positions", "shapes"));
 }
 
 TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItNames) {
   const std::vector<int64_t> captions = ragged_captions(60, 5);
   std::vector<int64_t> labels;
   for (int64_t image = 0; image < 60; ++image) labels.push_back(image / 2);
-  const Corpus corpus = corpus_of(tied_scores(60, static_cast<int64_t>(captions.size()), 1000, 9), captions, labels);
+  const Corpus ragged = corpus_of(tied_scores(60, static_cast<int64_t>(captions.size()), 1000, 9), captions, labels);
+  std::vector<int64_t> two_each;
+  for (int64_t caption = 0; caption < 120; ++caption) two_each.push_back(caption / 2);
+  Corpus pairs = corpus_of(tied_scores(60, 120, 1000, 10), two_each);
+  for (int64_t image = 0; image < 60; ++image) pairs.set.x_partner.push_back(image ^ 1);
+  for (int64_t image = 0; image < 60; ++image)
+    pairs.set.x_relation.push_back(
+        std::array{"left_right", "above_below", "inside_outside", "larger_smaller"}[image / 2 % 4]);
   for (const auto& [name, entry] : registry().entries()) {
     SCOPED_TRACE(name);
     EXPECT_FALSE(entry.doc.empty());
     const auto made = registry().make_default(name);
-    const ProtocolResult result = made->evaluate(corpus.set);
+    const bool of_pairs = name == "positions";
+    const ProtocolResult result = made->evaluate((of_pairs ? pairs : ragged).set);
     EXPECT_EQ(result.protocol, name);
     std::vector<std::string> names;
     for (const auto& [metric, number] : result.metrics) names.push_back(metric);
     EXPECT_EQ(names, made->metric_names());
     EXPECT_TRUE(result.find(made->main_metric()));
     EXPECT_EQ(made->by_identity(), result.find("t2i/mAP") != nullptr);
-    EXPECT_THAT(result.description,
-                AllOf(HasSubstr("test split"), HasSubstr("60 images"), HasSubstr("cosine"), HasSubstr("pessimistic"),
-                      HasSubstr(made->by_identity() ? "same identity" : "same image")));
+    EXPECT_THAT(result.description, AllOf(HasSubstr("test split"), HasSubstr("cosine")));
+    if (of_pairs) {
+      EXPECT_THAT(result.description,
+                  AllOf(HasSubstr("30 pairs of images x 60 pairs of captions"), HasSubstr("ties wrong")));
+    } else {
+      EXPECT_THAT(result.description, AllOf(HasSubstr("60 images"), HasSubstr("pessimistic"),
+                                            HasSubstr(made->by_identity() ? "same identity" : "same image")));
+    }
   }
 }
 
