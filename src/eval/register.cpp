@@ -126,6 +126,8 @@ RetrievalPlan identity_plan(const RecallOptions& options, std::string name) {
   return plan;
 }
 
+/// The paper averages the features of one file name, since its records repeat an image; a corpus here holds an image
+/// once and encodes it without chance, so that there are no copies to average.
 struct Cmpl final : RetrievalProtocol {
   using Options = IdentityOptions;
   explicit Cmpl(const Options& options) : RetrievalProtocol(identity_plan(options, "cmpl")) {}

@@ -27,14 +27,17 @@ Json Meter::means() const {
 }
 
 std::string Meter::text() const {
-  std::string total, terms;
+  std::string total, value;
+  std::vector<std::string> terms;
   for (const auto& [name, sum] : sums_) {
+    value = short_number(sum.mean());
     if (name == "loss")
-      total = "loss " + short_number(sum.mean());
+      total = value;
     else if (name != "grad_norm")
-      terms += (terms.empty() ? "" : " ") + name + " " + short_number(sum.mean());
+      terms.push_back(concat(name, " ", value));
   }
-  return terms.empty() ? total : concat(total, " (", terms, ")");
+  const bool says_more = terms.size() > 1 || (terms.size() == 1 && !terms[0].ends_with(" " + total));
+  return says_more ? concat("loss ", total, " (", join(terms, " "), ")") : "loss " + total;
 }
 
 Json Meter::to_json() const {

@@ -14,7 +14,8 @@ class Meter {
   void clear() { sums_.clear(); }
   /// {"loss": 1.83, "cmpm": 1.2}; a mean that is not finite becomes null and its name is listed under "nonfinite".
   Json means() const;
-  /// "loss 1.832 (cmpm 1.2 cmpc 0.6)".
+  /// "loss 1.83 (cmpc 0.63 cmpm 1.2)": the total and its terms, unweighted; "loss 1.83" of a single term that equals
+  /// it.
   std::string text() const;
   Json to_json() const;
   static Meter from_json(const Json& json);

@@ -1,16 +1,15 @@
 #include "diptych/train/run_directory.h"
 
 #include <torch/torch.h>
-#include <torch/version.h>
 #include <unistd.h>
 
 #include <ctime>
 #include <set>
-#include <thread>
 
+#include "core/io/posix.h"
 #include "diptych/core/io/hash.h"
-#include "diptych/core/tensor/gemm.h"
 #include "diptych/core/text.h"
+#include "diptych/train/environment.h"
 #include "diptych/train/version.h"
 
 namespace diptych {
@@ -25,12 +24,6 @@ std::string now_text(const char* format) {
   localtime_r(&now, &local);
   char text[64];
   return {text, std::strftime(text, sizeof text, format, &local)};
-}
-
-std::string host_name() {
-  char text[256] = "";
-  gethostname(text, sizeof text - 1);
-  return text;
 }
 
 std::string current_directory() {
@@ -126,7 +119,9 @@ void RunDirectory::add_session(const std::string& kind, const Json& details) {
   Json line{{"kind", kind},
             {"time", now_text("%Y-%m-%dT%H:%M:%S%z")},
             {"pid", static_cast<int64_t>(getpid())},
-            {"host", host_name()}};
+            {"host", posix::host_name()},
+            {"commit", kCommit}};
+  if (*kDiff) line["diff"] = kDiff;
   line.update(details);
   LineWriter(path_ / "sessions.jsonl").write(dump_line(line));
 }
@@ -151,20 +146,6 @@ ExperimentSource load_run_source(const fs::path& run, const std::vector<std::str
 Vocabulary load_run_vocabulary(const fs::path& run) {
   const fs::path file = run / "vocabulary.txt";
   return Vocabulary::from_text(read_file(file, kMaxText, ErrorClass::ckp), file.string());
-}
-
-Json environment(const Experiment& experiment) {
-  return Json{{"diptych", kVersion},
-              {"commit", kCommit},
-              {"build", kBuild},
-              {"torch", TORCH_VERSION},
-              {"cpu_capability", at::get_cpu_capability()},
-              {"threads", at::get_num_threads()},
-              {"gemm", linear_nt_backend()},
-              {"cores", static_cast<int64_t>(std::thread::hardware_concurrency())},
-              {"cuda_devices", static_cast<int64_t>(torch::cuda::device_count())},
-              {"device", resolve_device(experiment.device).str()},
-              {"host", host_name()}};
 }
 
 Json data_summary(const DataBundle& data) {

@@ -84,8 +84,7 @@ void Trainer::State::train_step(const Batch& batch, bool boundary) {
   const int64_t accumulate = experiment.train.accumulate;
   (accumulate == 1 ? value.total : value.total / accumulate).backward();
   window.add("loss", value.total.item<double>());
-  if (value.terms.size() > 1)
-    for (const auto& term : value.terms) window.add(term.name, term.value.total.item<double>());
+  for (const auto& term : value.terms) window.add(term.name, term.value.total.item<double>());
   if (!boundary) return;
 
   const auto& parameters = stage->optimizer->parameters();

@@ -76,6 +76,44 @@ TEST_F(Program, TheRunDirectoryIsComplete) {
   EXPECT_EQ(slurp(dir() / "run" / "STATUS"), "done\n");
 }
 
+TEST_F(Program, EveryTermOfTheObjectiveIsLogged) {
+  std::istringstream lines(slurp(dir() / "run/metrics.jsonl"));
+  int steps = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json row = Json::parse(line);
+    if (row["kind"] != "train") continue;
+    ++steps;
+    const double sum = row["cmpm"].get<double>() + 0.5 * row["cmpc"].get<double>();
+    EXPECT_NEAR(row["loss"].get<double>(), sum, 1e-5 * sum) << line;
+  }
+  EXPECT_GT(steps, 0);
+  const std::string log = slurp(dir() / "run/run.log");
+  const size_t loss = log.find(" loss "), cmpc = log.find("(cmpc ", loss), cmpm = log.find(" cmpm ", cmpc);
+  EXPECT_LT(cmpm, log.find('\n', loss)) << log;
+}
+
+TEST_F(Program, ASingleTermIsLoggedBesideItsWeightedValue) {
+  const auto result = run_program({"train", "-c", "tiny.yaml", "--run-dir", "single", "log.every_steps=4",
+                                   "objective=[{type: infonce, weight: 0.5}]", "train.stages=[{epochs: 1}]"},
+                                  dir());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string metrics = slurp(dir() / "single/metrics.jsonl");
+  const Json row = Json::parse(metrics.substr(0, metrics.find('\n')));
+  EXPECT_NEAR(row["loss"].get<double>(), 0.5 * row["infonce"].get<double>(), 1e-6);
+  fs::remove_all(dir() / "single");
+}
+
+TEST_F(Program, ARunKnowsWhatProgramAndLibrariesMadeIt) {
+  const Json env = Json::parse(slurp(dir() / "run/env.json"));
+  for (const char* key : {"diptych", "commit", "build", "torch", "blas", "onednn", "gemm", "host", "device"})
+    EXPECT_FALSE(env.at(key).get<std::string>().empty()) << key;
+  EXPECT_EQ(env.at("dirty").get<bool>(), env.contains("diff"));
+  std::istringstream sessions(slurp(dir() / "run/sessions.jsonl"));
+  std::string first;
+  ASSERT_TRUE(std::getline(sessions, first));
+  EXPECT_EQ(Json::parse(first)["commit"], env["commit"]);
+}
+
 TEST_F(Program, EvaluateRepeatsTheNumbersOfTraining) {
   const Json trained = Json::parse(slurp(dir() / "run/eval/shapes/metrics.json"));
   const auto result = run_program({"evaluate", "run", "--json", "--out", "again"}, dir());

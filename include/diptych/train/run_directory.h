@@ -56,8 +56,6 @@ ExperimentSource load_run_source(const std::filesystem::path& run, const std::ve
 /// The vocabulary stored with a run. throws CheckpointError.
 Vocabulary load_run_vocabulary(const std::filesystem::path& run);
 
-/// Versions, device, threads, host: env.json.
-Json environment(const Experiment& experiment);
 /// Images, captions, identities per split, fingerprint, vocabulary hash: data.json.
 Json data_summary(const DataBundle& data);
 
