@@ -99,7 +99,7 @@ size_t split_column(const RowText& header, const CsvOptions& options, const Plac
   if (std::ranges::count(header.cells, options.split_column) == 0)
     throw DataError(
         place.text(),
-        concat("the header has no column '", escape_for_log(options.split_column), "' (data.split_column)"),
+        concat("the header has no column '", escape_for_log(options.split_column), "' (data.corpus.split_column)"),
         concat("name the column, or have splits drawn: data.corpus.split.val=0.1 data.corpus.split.test=0.1 (",
                did_you_mean(options.split_column, header.cells), ")"));
   return column(header, options.split_column, "split_column", place);

@@ -91,15 +91,15 @@ def tokenize(text):
         code = ord(character)
         if code < 0x80:
             gap = not (character.isalnum() or character == "'")
+        elif code == )py" +
+         concat(kCurlyApostrophe) + R"py(:
+            character, code, gap = "'", ord("'"), False
         else:
             gap = any(first <= code <= last for first, last in GAPS)
         if gap:
             if word:
                 words.append(word)
             word = ""
-        elif code == )py" +
-         concat(kCurlyApostrophe) + R"py(:
-            word += "'"
         elif code < 0x80:
             word += character.lower()
         elif not any(first <= code <= last for first, last in INVISIBLE):

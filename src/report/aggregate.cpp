@@ -151,7 +151,8 @@ Table protocol_table(const SweepResults& results, const std::string& protocol) {
   for (const std::string& metric : metrics_of(results, protocol)) {
     if (!is_in_tables(metric)) continue;
     for (size_t i = 0; i < count; ++i) column[i] = setting_value(results, i, protocol, metric);
-    add_column(table, metric, column);
+    const bool measured = std::ranges::any_of(column, [](const MeanStd& value) { return value.n > 0; });
+    if (measured) add_column(table, metric, column);
   }
   table.notes = notes_of(results);
   return table;

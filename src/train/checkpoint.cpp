@@ -63,7 +63,8 @@ TrainState TrainState::from_json(const Json& json, const std::string& where) {
   state.best_step = field<int64_t>(json, "best_step", where);
   state.waited = field<int64_t>(json, "waited", where);
   state.metrics_bytes = field<int64_t>(json, "metrics_bytes", where);
-  state.evaluation_due = field<bool>(json, "evaluation_due", where);
+  if (json.contains("evaluation_due"))  // checkpoints of early versions have none
+    state.evaluation_due = field<bool>(json, "evaluation_due", where);
   state.window = field<Json>(json, "window", where);
   state.schedule = field<Json>(json, "schedule", where);
   if (const Json best = field<Json>(json, "best", where); best.is_number()) state.best = best.get<double>();

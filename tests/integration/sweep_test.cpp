@@ -178,13 +178,13 @@ TEST_F(SweepProgram, AFailureIsPrintedAndTheOthersFinish) {
 name: failing
 set: {threads: 1, train.ema.decay: 0, objective: [{type: cmpm}]}
 list:
-  - {label: boom, train.stages: [{epochs: 1, optim: {type: sgd, lr: 1e6}}]}
+  - {label: boom, train.stages: [{epochs: 1, optim: {type: sgd, lr: 1e30}}]}
   - {label: fine, train.stages: [{epochs: 1, optim: {type: sgd, lr: 1e-3}}]}
 )");
   const Words words = {"sweep", "failing.yaml", "--run-dir", "failing"};
   const auto result = run(words);
   EXPECT_EQ(result.exit_code, 6) << result.err;
-  for (const char* word : {"failed (exit 6)", "lr: 1e6", "error[NUM]", "failing/logs/001-", "1 of 2 jobs failed"})
+  for (const char* word : {"failed (exit 6)", "lr: 1e30", "error[NUM]", "failing/logs/001-", "1 of 2 jobs failed"})
     EXPECT_THAT(result.err, HasSubstr(word));
   EXPECT_EQ(done_jobs(dir() / "failing").size(), 1u);
   EXPECT_THAT(slurp(dir() / "failing/sweep.md"), HasSubstr("| boom | 0/1 |"));

@@ -187,11 +187,29 @@ std::string place_of(const pickle::Tensor& tensor) {
                 at::IntArrayRef(tensor.sizes), at::IntArrayRef(tensor.strides));
 }
 
+std::string shown_entry(const pickle::Value& key, const pickle::Value& value) {
+  const auto* name = std::get_if<std::string>(&key);
+  return concat(name ? escape_for_log(*name) : pickle::kind_of(key), " (", pickle::kind_of(value), ")");
+}
+
+/// The entries beside the one that `key` leads to.
+std::vector<std::string> entries_beside(const pickle::Value& root, const std::string& key) {
+  std::vector<std::string> out;
+  const auto* whole = std::get_if<pickle::Dict>(&root);
+  if (!whole || key.empty()) return out;
+  for (const auto& [name, value] : whole->entries) {
+    const auto* text = std::get_if<std::string>(&*name);
+    if (!text || *text != key.substr(0, key.find('.'))) out.push_back(shown_entry(*name, *value));
+  }
+  return out;
+}
+
 TorchArchive take(const pickle::Value& root, const TorchArchiveOptions& options, const StorageSource& source,
                   uint64_t file_bytes, const Complainer& complain) {
   TorchArchive out;
   out.key = options.key;
   const pickle::Dict& dict = choose(root, out.key, complain);
+  out.dropped = entries_beside(root, out.key);
   std::map<std::string, std::string> first;  // place -> name
   uint64_t bytes = 0;
   for (const auto& [key, value] : dict.entries) {
@@ -199,7 +217,7 @@ TorchArchive take(const pickle::Value& root, const TorchArchiveOptions& options,
     const auto* tensor = std::get_if<pickle::Tensor>(&*value);
     const std::string shown = name ? escape_for_log(*name) : pickle::kind_of(*key);
     if (!name || !tensor) {
-      out.dropped.push_back(concat(shown, " (", pickle::kind_of(*value), ")"));
+      out.dropped.push_back(shown_entry(*key, *value));
       continue;
     }
     if (const std::string fault = fault_of(*tensor); !fault.empty())

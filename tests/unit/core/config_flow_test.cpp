@@ -10,7 +10,7 @@ namespace {
 TEST(FlowText, ReadsBackToTheSameNode) {
   const ConfigNode tree = parse_config(
       "a: 1e-3\nb: '5'\nc: [x, \"y, z\", null, true]\nd:\n  - type: cmpm\n    direction: \"p||q\"\n  - {type: b}\n"
-      "e: \"${env:HOME}/$${x}\"\nf: \"quote \\\" and \\\\\"\"\ng: ${a}\nh: {}\ni: []\nj: it's\nk: \"true\"\n",
+      "e: \"${env:HOME}/$${x}\"\nf: \"quote \\\" and \\\\\"\ng: ${a}\nh: {}\ni: []\nj: it's\nk: \"true\"\n",
       "a.yaml");
   const std::string flow = to_flow_text(tree);
   EXPECT_EQ(flow.find('\n'), std::string::npos);

@@ -10,6 +10,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 SweepJob job(size_t setting, int64_t seed, double selection, double rsum, double medr = 3) {
   SweepJob out;
@@ -125,10 +126,8 @@ TEST(Aggregate, CsvHasARowASettingWithEverySeedInFullPrecision) {
     while (n-- > 0) from = csv.find('\n', from) + 1;
     return csv.substr(from, csv.find('\n', from) - from);
   };
-  EXPECT_EQ(line(0).substr(0, 113),
-            "\"loss\",\"n\",\"failed\",\"val/rsum mean\",\"val/rsum std\",\"val/rsum seed 1\",\"val/rsum seed "
-            "2\",\"val/rsum seed "
-            "3\",\"p:i2t/R@1");
+  EXPECT_THAT(line(0), StartsWith(R"("loss","n","failed","val/rsum mean","val/rsum std","val/rsum seed 1",)"
+                                  R"("val/rsum seed 2","val/rsum seed 3","p:i2t/R@1)"));
   EXPECT_EQ(line(1).substr(0, 24), "\"a\",3,0,32,2,30,32,34,10");
   EXPECT_EQ(line(2).substr(0, 42), "\"b\",2,1,42,1.4142135623730951,41,,43,8.5,0");
   EXPECT_EQ(line(3), "");

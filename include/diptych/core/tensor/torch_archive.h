@@ -22,7 +22,7 @@ struct TorchArchiveOptions {
 struct TorchArchive {
   TensorFile content;                // contiguous tensors that share nothing; metadata is empty
   std::string key;                   // where they were: "" or "state_dict"
-  std::vector<std::string> dropped;  // entries beside them that are no tensors: "epoch (integer)"
+  std::vector<std::string> dropped;  // entries beside them that are not taken: "epoch (an integer)"
   std::vector<std::string> ties;     // "decoder.weight = embedding.weight": names of one tensor, stored twice now
 };
 
