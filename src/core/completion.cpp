@@ -295,6 +295,7 @@ std::string shared(const std::vector<Place>& places, const std::vector<Key>& key
 
 std::string bash_script(const Command& program, const std::vector<Key>& keys) {
   std::vector<std::string> words;
+  words.reserve(keys.size());
   for (const Key& key : keys) words.push_back(key.path + "=");
   std::string out = filled(kBash, "@SHARED@", shared(places_of(program), keys));
   out = filled(out, "@KEYS@", join(words, " "));

@@ -149,8 +149,7 @@ std::string unset_value(ConfigNode& tree, const Override& each, const std::strin
   if (parent && parent->is_list()) refuse_override(word, "an element of a list has no default", "set the whole list");
   const auto it = parent ? std::ranges::find(parent->entries, key, &ConfigNode::Entry::key) : tree.entries.end();
   if (!parent || it == parent->entries.end()) return path + " was not set: it has its default";
-  const std::string line =
-      concat(path, " ", brief_text(it->value), " -> (default) (was ", to_text(it->value.origin), ")");
+  std::string line = concat(path, " ", brief_text(it->value), " -> (default) (was ", to_text(it->value.origin), ")");
   parent->entries.erase(it);
   return line;
 }

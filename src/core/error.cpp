@@ -68,7 +68,7 @@ std::string readable_type(const std::type_info* type) {
   if (!type) return "unknown type";
   int status = 0;
   char* demangled = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
-  const std::string out = demangled ? demangled : type->name();
+  std::string out = demangled ? demangled : type->name();
   std::free(demangled);
   return out;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <map>
 
@@ -15,12 +14,6 @@ namespace diptych::report {
 namespace opposites {
 
 constexpr uint64_t kMaxLines = 256 << 20;
-
-std::string decimals(double value, int digits) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
 
 bool image_right(const OppositeRecord& pair, int side) { return pair.score[side][side] > pair.score[side][1 - side]; }
 bool caption_right(const OppositeRecord& pair, int side) { return pair.score[side][side] > pair.score[1 - side][side]; }
@@ -57,7 +50,7 @@ struct Shares {
 
 TableCell share_cell(int64_t right, int64_t asked) {
   const double percent = 100.0 * static_cast<double>(right) / static_cast<double>(asked);
-  return {decimals(percent, 1), percent};
+  return {fixed_text(percent, 1), percent};
 }
 
 Html relation_table(const std::vector<OppositeRecord>& all) {
@@ -91,7 +84,7 @@ Html score_table(const OppositeRecord& pair, size_t number) {
   for (int j = 0; j < 2; ++j) {
     std::vector<TableCell> row = {pair.caption[j]};
     for (int i = 0; i < 2; ++i) {
-      TableCell cell(decimals(pair.score[i][j], 3), pair.score[i][j]);
+      TableCell cell(fixed_text(pair.score[i][j], 3), pair.score[i][j]);
       cell.strong = i == j;
       row.push_back(std::move(cell));
     }

@@ -1,14 +1,7 @@
 #include "diptych/report/run_record.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 
-#include "core/io/posix.h"
 #include "diptych/core/config_node.h"
 #include "diptych/core/io/fs.h"
 #include "diptych/core/text.h"
@@ -23,23 +16,6 @@ constexpr uint64_t kMaxLines = 1 << 30;
 constexpr int64_t kRowVersion = 1;
 constexpr const char* kRemedy =
     "the run directory is damaged or incomplete: restore the file from a copy, or leave this run out";
-
-/// True if a live process holds the lock of a run (RunLock of core/io/fs.h). Only looks: where the file names a process
-/// of this host that is dead, it answers without touching the lock, so that a run which is just starting is not
-/// disturbed.
-bool is_locked(const fs::path& run) {
-  const fs::path path = run / "run.lock";
-  const posix::Descriptor file(
-      posix::retry([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
-  if (file.get() < 0) return false;
-  char text[400];  // "pid 12 on HOST since TIME"
-  const auto count = ::pread(file.get(), text, sizeof text, 0);
-  const auto words = split(trim(std::string_view(text, count > 0 ? static_cast<size_t>(count) : 0)), ' ');
-  if (words.size() >= 4 && words[0] == "pid" && words[3] == posix::host_name())
-    if (const auto pid = parse_integer(words[1]); pid && *pid > 0)
-      if (::kill(static_cast<pid_t>(*pid), 0) != 0 && errno == ESRCH) return false;
-  return posix::retry([&] { return ::flock(file.get(), LOCK_SH | LOCK_NB); }) != 0 && errno == EWOULDBLOCK;
-}
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -172,7 +148,7 @@ RunStatus read_run_status(const fs::path& run) {
   const std::string word = text.substr(0, colon);
   const auto code = parse_integer(std::string_view(text).substr(std::min(colon + 1, text.size())));
   if (text == "done") return {RunState::done, 0};
-  if (text == "running") return {is_locked(run) ? RunState::running : RunState::crashed, 0};
+  if (text == "running") return {RunLock::is_held(run) ? RunState::running : RunState::crashed, 0};
   if (word == "failed" && code) return {RunState::failed, static_cast<int>(*code)};
   if (word == "interrupted" && code) return {RunState::interrupted, static_cast<int>(*code)};
   throw CheckpointError(

@@ -97,6 +97,13 @@ std::string machine_text(const Parts& parts, const Json& env) {
   return join(words, ", ");
 }
 
+std::string program_text(const Json& env) {
+  const std::string commit = text_at(env, "commit"), diff = text_at(env, "diff");
+  if (commit.empty()) return "";
+  return concat("diptych ", text_at(env, "diptych"), ", commit ", commit,
+                diff.empty() ? "" : concat(" with changes (", diff, ")"));
+}
+
 Html run_facts(const Parts& parts, const ReportRun& run) {
   const RunRecord& record = run.record;
   std::vector<std::pair<std::string, Html>> rows;
@@ -111,8 +118,7 @@ Html run_facts(const Parts& parts, const ReportRun& run) {
   add("Checkpoint", chosen_text(record));
   add("Model hash", checkpoint_hash(record));
   add("Data", data_text(record.data));
-  if (const std::string commit = text_at(record.env, "commit"); !commit.empty())
-    add("Program", concat("diptych ", text_at(record.env, "diptych"), ", commit ", commit));
+  add("Program", program_text(record.env));
   add("Machine", machine_text(parts, record.env));
   add("Training time", wall_time(record.sessions));
   if (!record.absent.empty()) add("Absent files", join(record.absent, ", "));

@@ -22,6 +22,7 @@
 #include "diptych/core/tensor/scope.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/self_check.h"
+#include "diptych/train/environment.h"
 #include "diptych/train/version.h"
 #include "train/doctor_checks.h"
 
@@ -36,14 +37,6 @@ constexpr uint64_t kFewFiles = 256, kUsualFiles = 1024;
 constexpr double kLittleSpace = 1e9;
 
 std::string one_decimal(double value) { return number_text(std::round(value * 10) / 10); }
-
-/// Text behind "KEY=" up to a comma or the end of a line.
-std::string setting_in(const std::string& description, const std::string& key) {
-  const size_t at = description.find(key + "=");
-  if (at == std::string::npos) return "";
-  const size_t from = at + key.size() + 1;
-  return description.substr(from, description.find_first_of(",\n", from) - from);
-}
 
 std::string content_of(const fs::path& file) {
   std::ifstream in(file);
@@ -81,7 +74,7 @@ std::string writing_fault(const fs::path& folder) {
 
 }  // namespace machine
 
-std::string version_in(const std::string& description) { return machine::setting_in(description, "TORCH_VERSION"); }
+std::string version_in(const std::string& description) { return torch_setting(description, "TORCH_VERSION"); }
 
 double cores_of_limit(const std::string& line) {
   const auto parts = split(trim(line), ' ');
@@ -118,8 +111,8 @@ void examine_build(Diagnoses& out) {
 }
 
 void examine_device(Diagnoses& out) {
-  const bool built = at::hasCUDA() || machine::setting_in(at::show_config(), "USE_CUDA") == "1" ||
-                     machine::setting_in(at::show_config(), "USE_CUDA") == "ON";
+  const bool built = at::hasCUDA() || torch_setting(at::show_config(), "USE_CUDA") == "1" ||
+                     torch_setting(at::show_config(), "USE_CUDA") == "ON";
   if (!built) return out.ok("device", "CPU (torch without CUDA)");
   if (!torch::cuda::is_available())
     return out.warn("device", "torch is built with CUDA, but no device can be used: the CPU is", "nvidia-smi");
@@ -158,9 +151,9 @@ void examine_speed(Diagnoses& out) {
     at::mm_out(c, a, b);
   const double rate = 2.0 * 1024 * 1024 * 1024 * static_cast<double>(products) / seconds / 1e9;
   const double per_core = rate / static_cast<double>(at::get_num_threads());
-  const std::string text = concat(machine::one_decimal(rate), " GFLOP/s in float32 on ", at::get_num_threads(),
-                                  " threads, BLAS ", machine::setting_in(at::show_config(), "BLAS_INFO"), ", ",
-                                  at::get_cpu_capability(), ", scores by ", linear_nt_backend());
+  const std::string text =
+      concat(machine::one_decimal(rate), " GFLOP/s in float32 on ", at::get_num_threads(), " threads, BLAS ",
+             blas_of_torch(at::show_config()), ", ", at::get_cpu_capability(), ", scores by ", linear_nt_backend());
   if (per_core < machine::kSlowPerCore)
     out.warn("speed", text + ": slow; is this a reference BLAS, or is the machine busy?", "scripts/setup");
   else

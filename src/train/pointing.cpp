@@ -110,11 +110,7 @@ PointingResult summary(const std::vector<Pointed>& all, int64_t pictures, uint64
   return out;
 }
 
-std::string percent_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
+std::string percent_text(double value) { return fixed_text(value, 1); }
 
 }  // namespace
 

@@ -103,8 +103,8 @@ __attribute__((target("sha,sse4.1"))) void sha256_blocks_x86(uint32_t* state, co
 
 void compress(uint32_t* state, const uint8_t* bytes, size_t blocks) {
 #if defined(__x86_64__)
-  static const bool fast = has_sha_instructions();
-  if (fast) return sha256_blocks_x86(state, bytes, blocks);
+  static const bool kFast = has_sha_instructions();
+  if (kFast) return sha256_blocks_x86(state, bytes, blocks);
 #endif
   sha256_blocks_portable(state, bytes, blocks);
 }

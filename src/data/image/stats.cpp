@@ -128,15 +128,10 @@ void measure_images(const Corpus& corpus, int64_t decode, CorpusStats& stats) {
   stats.width = spread_of(std::move(width)), stats.height = spread_of(std::move(height));
 }
 
-std::string one_decimal(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
-std::string percent(double share) { return one_decimal(100 * share) + " %"; }
+std::string percent(double share) { return fixed_text(100 * share, 1) + " %"; }
 
 std::string spread_text(const Spread& spread) {
-  return concat(spread.min, " / ", spread.median, " / ", spread.max, " (mean ", one_decimal(spread.mean), ")");
+  return concat(spread.min, " / ", spread.median, " / ", spread.max, " (mean ", fixed_text(spread.mean, 1), ")");
 }
 Json spread_json(const Spread& spread) {
   return {{"min", spread.min}, {"median", spread.median}, {"max", spread.max}, {"mean", spread.mean}};
