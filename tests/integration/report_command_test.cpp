@@ -18,7 +18,7 @@ using ::testing::Not;
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-const std::string kHostileName = "images/<img src=x onerror=alert(1)> \"q\" 'e\xcc\x81' \xe2\x80\xae.png";
+const std::string kHostileName = "<img src=x onerror=alert(1)> \"q\" 'e\xcc\x81' \xe2\x80\xae.png";
 const Words kHostileCaptions = {"<script>alert(1)</script>",
                                 "\"><svg onload=alert(2)> 'single' & \"double\"",
                                 "</script><!-- javascript:alert(3) -->",
@@ -38,7 +38,7 @@ void poison(const fs::path& set) {
       for (auto& caption : row["captions"])
         caption = kHostileCaptions[next % kHostileCaptions.size()] + " " + std::to_string(next), ++next;
       if (!renamed) {
-        fs::rename(set / row["image"].get<std::string>(), set / kHostileName);
+        fs::rename(set / "images" / row["image"].get<std::string>(), set / "images" / kHostileName);
         row["image"] = kHostileName, renamed = true;
       }
     }
@@ -175,7 +175,7 @@ TEST_F(Report, PicturesMayLieBesideThePage) {
 }
 
 TEST_F(Report, APictureThatIsGoneIsATile) {
-  const fs::path image = dir() / "set" / kHostileName;
+  const fs::path image = dir() / "set" / "images" / kHostileName;
   const std::string bytes = slurp(image);
   std::ofstream(image, std::ios::binary) << bytes.substr(0, bytes.size() / 2);
   EXPECT_THAT(page({"a", "-o", "page.html"}), HasSubstr("class=\"tile\""));
