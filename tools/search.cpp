@@ -5,6 +5,7 @@
 #include "diptych/core/log.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/pipeline.h"
+#include "diptych/report/search_page.h"
 #include "diptych/train/checkpoint.h"
 #include "diptych/train/search.h"
 
@@ -31,6 +32,26 @@ std::string checkpoint_of(const SearchArguments& arguments, const GalleryHeader&
   if (!arguments.checkpoint.empty()) return arguments.checkpoint;
   const auto names = list_checkpoints(locate_run(run, "best").first / "checkpoints");
   return std::ranges::count(names, header.checkpoint) > 0 ? header.checkpoint : "best";
+}
+
+std::string page_of(const SearchOutcome& outcome, const Gallery& gallery) {
+  const bool pictures = gallery.header.view == View::image;
+  std::vector<report::SearchedFor> queries;
+  for (const SearchAnswer& answer : outcome.answers) {
+    const bool by_text = answer.query.view == View::text;
+    queries.push_back({by_text ? answer.query.content : "", by_text ? "" : answer.query.content, answer.unknown, {}});
+    for (const Scored& found : answer.best) {
+      const std::string& content = gallery.content[static_cast<size_t>(found.index)];
+      queries.back().hits.push_back({found.score, gallery.ids[static_cast<size_t>(found.index)],
+                                     pictures ? "" : content, pictures ? content : ""});
+    }
+  }
+  return report::search_page(outcome.scorer, queries,
+                             {{"gallery", concat(gallery.ids.size(), pictures ? " pictures" : " captions")},
+                              {"experiment", gallery.header.experiment},
+                              {"run", report::without_folders(gallery.header.run)},
+                              {"checkpoint", gallery.header.checkpoint}},
+                             [](const std::filesystem::path& file) { return decode_image(file, ImageOptions{}); });
 }
 
 void warn_of_unknown_words(const SearchOutcome& outcome) {
@@ -74,6 +95,9 @@ Command add_search(CLI::App& app) {
     Json document{{"diptych", "search/1"}, {"ok", true}, {"exit", 0}};
     document.update(to_json(outcome, gallery));
     if (arguments->out.empty()) return document;
+    write_file_atomically(arguments->out, page_of(outcome, gallery));
+    print(globals, concat("written to ", escape_for_log(arguments->out, 4096), "\n"));
+    document["page"] = arguments->out;
     return document;
   };
   return {command, run, false};
