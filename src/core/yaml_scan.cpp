@@ -34,7 +34,7 @@ class YamlScanner {
   struct Level {
     size_t column;
     bool is_sequence;
-    auto operator<=>(const Level&) const = default;
+    auto operator<=>(const Level&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 errs on <=>
   };
 
   void complain(size_t at, std::string message, std::string hint) {

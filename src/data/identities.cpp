@@ -81,6 +81,7 @@ std::vector<Identities::Group> Identities::make_groups(const std::vector<ImageCa
   Random random = epoch_stream(seed_, Stream::captions, epoch, static_cast<uint64_t>(images.front().label));
   const auto order = permutation(count, random);
   std::vector<std::vector<int64_t>> captions;  // each image's captions in this epoch's order
+  captions.reserve(images.size());
   for (const ImageCaptions& image : images)
     captions.push_back(permutation(
         static_cast<int64_t>(image.caption_rows.size()),

@@ -9,8 +9,8 @@ namespace diptych {
 namespace jsonl {
 
 const std::vector<std::string>& known_fields() {
-  static const std::vector<std::string> fields = {"id", "image", "split", "captions", "identity", "meta"};
-  return fields;
+  static const std::vector<std::string> kFields = {"id", "image", "split", "captions", "identity", "meta"};
+  return kFields;
 }
 
 void refuse_unknown_fields(const Json& record, const Place& place) {

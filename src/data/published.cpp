@@ -16,7 +16,7 @@ struct Known {
 
 // Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017.
 const std::vector<Known>& known_sets() {
-  static const std::vector<Known> sets = {
+  static const std::vector<Known> kSets = {
       {"flickr8k", {{Split::train, 6000, 30000, 0}, {Split::val, 1000, 5000, 0}, {Split::test, 1000, 5000, 0}}},
       {"flickr30k", {{Split::train, 29000, 145000, 0}, {Split::val, 1014, 5070, 0}, {Split::test, 1000, 5000, 0}}},
       {"coco",
@@ -28,7 +28,7 @@ const std::vector<Known>& known_sets() {
       {"cuhk-pedes",
        {{Split::train, 34054, 68126, 11003}, {Split::val, 3078, 6158, 1000}, {Split::test, 3074, 6156, 1000}}},
   };
-  return sets;
+  return kSets;
 }
 
 Counts count(const Corpus& corpus, Split split) {
