@@ -58,8 +58,8 @@ void scan_columns(const CoarseKey* keys, const CoarseKey* low, const CoarseKey* 
 
 #ifdef DIPTYCH_AVX512
 bool has_avx512() {
-  static const bool found = __builtin_cpu_supports("avx512bw") != 0;
-  return found;
+  static const bool kFound = __builtin_cpu_supports("avx512bw") != 0;
+  return kFound;
 }
 
 inline void write_places(uint32_t mask, int64_t first, int32_t* doubts, int64_t& doubt_count) {

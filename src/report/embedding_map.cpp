@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "diptych/core/random.h"
 #include "diptych/core/text.h"
@@ -41,23 +40,19 @@ at::Tensor points_of(const EvaluationRecord& record, const std::vector<Embedding
                   record.y_points.index_select(0, torch::tensor(captions, at::kLong))});
 }
 
-std::string fixed(double value, int digits) {
-  char text[64];
-  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits).ptr};
-}
-
 /// [2 pairs, 2]; fills the description.
 at::Tensor places_of(const at::Tensor& points, const EmbeddingMapOptions& options, EmbeddingMap& map,
                      const std::function<void(int64_t)>& progress) {
   if (options.method == MapMethod::tsne) {
     const TsneMap found = tsne(points, {.perplexity = options.perplexity}, progress);
-    map.description = concat("exact t-SNE, perplexity ", fixed(found.perplexity, 0), ", ", found.iterations,
-                             " iterations, PCA start; KL divergence ", fixed(found.divergence, 2));
+    map.description = concat("exact t-SNE, perplexity ", fixed_text(found.perplexity, 0), ", ", found.iterations,
+                             " iterations, exaggeration ", found.exaggeration, ", PCA start; KL divergence ",
+                             fixed_text(found.divergence, 2));
     return found.places;
   }
   const Pca found = pca(points, 2);
-  map.description = concat("first two principal components, ", fixed(100 * found.share[0], 1), " % and ",
-                           found.share.size() > 1 ? fixed(100 * found.share[1], 1) : "0", " % of the variance");
+  map.description = concat("first two principal components, ", fixed_text(100 * found.share[0], 1), " % and ",
+                           found.share.size() > 1 ? fixed_text(100 * found.share[1], 1) : "0", " % of the variance");
   return found.coordinates.size(1) == 2 ? found.coordinates
                                         : at::cat({found.coordinates, at::zeros_like(found.coordinates)}, 1);
 }

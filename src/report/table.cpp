@@ -49,28 +49,28 @@ std::string escape_for_markdown(std::string_view text) {
 }
 
 std::string escape_for_latex(std::string_view text) {
-  static const std::vector<std::pair<std::string_view, std::string_view>> replacements = {{"\\", "\\textbackslash{}"},
-                                                                                          {"~", "\\textasciitilde{}"},
-                                                                                          {"^", "\\textasciicircum{}"},
-                                                                                          {"<", "\\textless{}"},
-                                                                                          {">", "\\textgreater{}"},
-                                                                                          {"|", "\\textbar{}"},
-                                                                                          {"\"", "\\textquotedbl{}"},
-                                                                                          {"{", "\\{"},
-                                                                                          {"}", "\\}"},
-                                                                                          {"$", "\\$"},
-                                                                                          {"&", "\\&"},
-                                                                                          {"%", "\\%"},
-                                                                                          {"#", "\\#"},
-                                                                                          {"_", "\\_"},
-                                                                                          {"±", "$\\pm$"}};
+  static const std::vector<std::pair<std::string_view, std::string_view>> kReplacements = {{"\\", "\\textbackslash{}"},
+                                                                                           {"~", "\\textasciitilde{}"},
+                                                                                           {"^", "\\textasciicircum{}"},
+                                                                                           {"<", "\\textless{}"},
+                                                                                           {">", "\\textgreater{}"},
+                                                                                           {"|", "\\textbar{}"},
+                                                                                           {"\"", "\\textquotedbl{}"},
+                                                                                           {"{", "\\{"},
+                                                                                           {"}", "\\}"},
+                                                                                           {"$", "\\$"},
+                                                                                           {"&", "\\&"},
+                                                                                           {"%", "\\%"},
+                                                                                           {"#", "\\#"},
+                                                                                           {"_", "\\_"},
+                                                                                           {"±", "$\\pm$"}};
   const std::string safe = escape_for_log(text, kWhole);
   std::string out;
   for (size_t i = 0; i < safe.size();) {
     const auto found = std::ranges::find_if(
-        replacements, [&](const auto& each) { return std::string_view(safe).substr(i).starts_with(each.first); });
-    out += found == replacements.end() ? std::string_view(safe).substr(i, 1) : found->second;
-    i += found == replacements.end() ? 1 : found->first.size();
+        kReplacements, [&](const auto& each) { return std::string_view(safe).substr(i).starts_with(each.first); });
+    out += found == kReplacements.end() ? std::string_view(safe).substr(i, 1) : found->second;
+    i += found == kReplacements.end() ? 1 : found->first.size();
   }
   return out;
 }

@@ -25,7 +25,7 @@ enum class GemmBackend { undecided, mkl, onednn };
 
 /// The internal operator, if this LibTorch has it in the form we know.
 const c10::OperatorHandle* onednn_linear() {
-  static const auto found = []() -> std::optional<c10::OperatorHandle> {
+  static const auto kFound = []() -> std::optional<c10::OperatorHandle> {
     const auto handle = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
     if (!handle || !handle->hasKernelForDispatchKey(c10::DispatchKey::MkldnnCPU)) {
       if (!handle || !handle->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return std::nullopt;
@@ -35,7 +35,7 @@ const c10::OperatorHandle* onednn_linear() {
         "Tensor Y";
     return c10::toString(handle->schema()) == kKnown ? handle : std::nullopt;
   }();
-  return found ? &*found : nullptr;
+  return kFound ? &*kFound : nullptr;
 }
 
 at::Tensor onednn_nt(const at::Tensor& x, const at::Tensor& w) {
@@ -60,7 +60,7 @@ bool is_amd() {
 
 /// The two libraries differ in the last bits, and a run must be able to repeat itself: the processor decides, no clock.
 GemmBackend backend_of_this_machine() {
-  static const GemmBackend found = [] {
+  static const GemmBackend kFound = [] {
     if (!is_amd() || !onednn_linear()) return GemmBackend::mkl;
     const at::NoGradGuard no_grad;
     const Fp32Scope fp32(at::kCPU);
@@ -72,7 +72,7 @@ GemmBackend backend_of_this_machine() {
       return GemmBackend::mkl;
     }
   }();
-  return found;
+  return kFound;
 }
 
 /// AVX512-BF16, which includes all of AVX-512 that oneDNN asks for.
@@ -114,7 +114,7 @@ at::Tensor linear_nt(const at::Tensor& x, const at::Tensor& w) {
 }
 
 bool has_fast_bf16() {
-  static const bool found = [] {
+  static const bool kFound = [] {
     if (!processor_has_bf16() || !onednn_linear()) return false;
     const at::NoGradGuard no_grad;
     try {
@@ -125,7 +125,7 @@ bool has_fast_bf16() {
       return false;
     }
   }();
-  return found;
+  return kFound;
 }
 
 at::Tensor bf16_linear_nt(const at::Tensor& x, const at::Tensor& w) {

@@ -85,13 +85,13 @@ std::string read_head(const fs::path& path) {
 }
 
 std::string extension_fault(const fs::path& path, image::Format format) {
-  static const std::map<std::string, image::Format> meant = {{".jpg", image::Format::jpeg},
-                                                             {".jpeg", image::Format::jpeg},
-                                                             {".png", image::Format::png},
-                                                             {".webp", image::Format::webp}};
+  static const std::map<std::string, image::Format> kMeant = {{".jpg", image::Format::jpeg},
+                                                              {".jpeg", image::Format::jpeg},
+                                                              {".png", image::Format::png},
+                                                              {".webp", image::Format::webp}};
   static const char* names[] = {"JPEG", "PNG", "WebP"};
-  const auto found = meant.find(lower_ascii(path.extension().string()));
-  if (found == meant.end() || found->second == format) return "";
+  const auto found = kMeant.find(lower_ascii(path.extension().string()));
+  if (found == kMeant.end() || found->second == format) return "";
   return concat("content is ", names[static_cast<size_t>(format)]);
 }
 
@@ -190,8 +190,8 @@ void find_repeated_captions(const Corpus& corpus, Findings& findings) {
 }
 
 bool is_image_name(const fs::path& path) {
-  static const std::set<std::string> known = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"};
-  return known.count(lower_ascii(path.extension().string())) > 0;
+  static const std::set<std::string> kKnown = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"};
+  return kKnown.count(lower_ascii(path.extension().string())) > 0;
 }
 
 void find_unused_files(const Corpus& corpus, Findings& findings) {

@@ -43,8 +43,8 @@ void look_up_row(const uint8_t* in, const PalettePng& png, int width, uint8_t* o
 }
 
 cv::Mat decode_unchanged(std::string_view bytes, const char* name) {
-  static const bool single_thread = (cv::setNumThreads(0), true);  // the loader's workers are the parallelism
-  (void)single_thread;
+  static const bool kSingleThread = (cv::setNumThreads(0), true);  // the loader's workers are the parallelism
+  (void)kSingleThread;
   const cv::Mat data(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
   try {
     return cv::imdecode(data, cv::IMREAD_UNCHANGED);

@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 const HeadRegistry& heads() {
-  static const HeadRegistry registry = [] {
+  static const HeadRegistry kRegistry = [] {
     HeadRegistry out("head");
     register_heads(out);
     return out;
   }();
-  return registry;
+  return kRegistry;
 }
 std::shared_ptr<Head> head(const std::string& yaml, int64_t features = 6) {
   return make_from(heads(), yaml, HeadContext{features});
@@ -82,6 +82,19 @@ TEST(LinearBnHead, MayLearnTheOffsetAlone) {
   made->named_parameters()["offset"].copy_(offset);
   both->named_parameters()["fc.weight"].copy_(made->named_parameters()["fc.weight"]);
   EXPECT_THAT(made->forward(x), TensorNear(both->forward(x) + offset, 1e-5, 1e-5));
+}
+
+TEST(Head, TheLinearPartIsTheMapWithoutItsOffset) {
+  for (const char* yaml : {"{type: linear, dim: 3}", "{type: linear_bn, dim: 3}",
+                           "{type: linear_bn, dim: 3, affine: false}", "{type: linear_bn, dim: 3, scale: false}"}) {
+    SCOPED_TRACE(yaml);
+    const auto made = head(yaml);
+    formula_fill(*made);
+    const EvalScope scope(*made);
+    const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat), y = formula_centred({4, 6}, 2).to(at::kFloat);
+    EXPECT_THAT(made->forward(x) - made->forward(y), TensorNear((x - y).mm(made->linear_part().t()), 1e-4, 1e-5));
+  }
+  EXPECT_FALSE(head("{type: mlp, dim: 3, hidden: 5}")->linear_part().defined());
 }
 
 TEST(MlpHead, EqualsItsFormulaInEvaluation) {

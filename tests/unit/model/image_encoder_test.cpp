@@ -20,12 +20,12 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 const ImageEncoderRegistry& image_encoders() {
-  static const ImageEncoderRegistry registry = [] {
+  static const ImageEncoderRegistry kRegistry = [] {
     ImageEncoderRegistry out("image_encoder");
     register_image_encoders(out);
     return out;
   }();
-  return registry;
+  return kRegistry;
 }
 std::shared_ptr<ImageEncoder> image_encoder(const std::string& yaml) { return make_from(image_encoders(), yaml); }
 

@@ -15,12 +15,12 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 const ScorerRegistry& scorers() {
-  static const ScorerRegistry registry = [] {
+  static const ScorerRegistry kRegistry = [] {
     ScorerRegistry out("scorer");
     register_scorers(out);
     return out;
   }();
-  return registry;
+  return kRegistry;
 }
 std::shared_ptr<Scorer> scorer(const std::string& yaml) { return make_from(scorers(), yaml); }
 at::Tensor queries() { return torch::tensor({{3., 4.}, {-1., 0.}, {0.5, 0.5}}, at::kDouble); }

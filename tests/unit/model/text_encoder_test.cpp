@@ -18,12 +18,12 @@ using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
 const TextEncoderRegistry& text_encoders() {
-  static const TextEncoderRegistry registry = [] {
+  static const TextEncoderRegistry kRegistry = [] {
     TextEncoderRegistry out("text_encoder");
     register_text_encoders(out);
     return out;
   }();
-  return registry;
+  return kRegistry;
 }
 std::shared_ptr<TextEncoder> text_encoder(const std::string& yaml, TextContext context = {13, {}}) {
   return make_from(text_encoders(), yaml, context);
