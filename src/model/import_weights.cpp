@@ -80,8 +80,7 @@ std::string to_text(const ImportedWeights& imported) {
   if (imported.converted > 0) out += concat("converted to F32: ", imported.converted, " tensors\n");
   if (!imported.ties.empty())
     out += concat("stored once more each, one tensor in the source: ", weight_import::first_of(imported.ties), "\n");
-  if (!imported.dropped.empty())
-    out += concat("left out: ", weight_import::first_of(imported.dropped), "\n");
+  if (!imported.dropped.empty()) out += concat("left out: ", weight_import::first_of(imported.dropped), "\n");
   if (!imported.not_finite.empty())
     out += concat("warning: NaN or infinite values in ", weight_import::first_of(imported.not_finite), "\n");
   return out + concat("compare it with an encoder: diptych describe ", escape_for_log(imported.file, 300),

@@ -99,8 +99,8 @@ class HeaderReader {
       return std::string_view(start).substr(0, magic.size()) == magic;
     };
     // A header of 384 bytes begins like a pickle, but its length ends in zero bytes.
-    const bool pickle = start.size() > 7 && start[0] == '\x80' && start[1] >= 1 && start[1] <= 5 &&
-                        (start[2] || start[3] || start[4]);
+    const bool pickle =
+        start.size() > 7 && start[0] == '\x80' && start[1] >= 1 && start[1] <= 5 && (start[2] || start[3] || start[4]);
     if (begins("PK\x03\x04"))
       fail("is a zip archive (PyTorch .pt or .pth, TorchScript, or .npz), not safetensors", conversion());
     if (pickle) fail("is a Python pickle (PyTorch .pt or .pth of the older kind), not safetensors", conversion());

@@ -25,8 +25,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
 using testing::slurp;
+using ::testing::StartsWith;
 using testing::TempDir;
 
 /// What `body` writes to stderr as a file, in a child process: the logger is process-wide.
