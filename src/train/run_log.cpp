@@ -13,8 +13,11 @@ constexpr uint64_t kMaxBadSamples = 64 << 20;
 
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& run, int64_t metrics_bytes)
-    : run_(run), metrics_(run / "metrics.jsonl", metrics_bytes), timing_(run / "timing.jsonl") {
+RunLog::RunLog(const std::filesystem::path& run, int64_t metrics_bytes, TensorboardLog* tensorboard)
+    : run_(run),
+      metrics_(run / "metrics.jsonl", metrics_bytes),
+      timing_(run / "timing.jsonl"),
+      tensorboard_(tensorboard) {
   std::error_code ignored;
   if (!std::filesystem::exists(run / kBadSamples, ignored)) return;
   std::istringstream lines(read_file(run / kBadSamples, kMaxBadSamples, ErrorClass::out));
@@ -26,20 +29,28 @@ RunLog::RunLog(const std::filesystem::path& run, int64_t metrics_bytes)
 void RunLog::step(const Step& step, const Times& times) {
   Json row{{"v", 1}, {"kind", "train"}, {"step", step.step}, {"epoch", step.epoch}, {"lr", step.lr}};
   row.update(step.means);
-  metrics_.write(dump_line(row));
-  timing_.write(dump_line(Json{{"step", step.step},
-                               {"pairs_per_s", times.pairs_per_s},
-                               {"wait_s", times.wait_s},
-                               {"memory_mb", times.memory_mb}}));
+  write(row, Json{{"step", step.step},
+                  {"pairs_per_s", times.pairs_per_s},
+                  {"wait_s", times.wait_s},
+                  {"memory_mb", times.memory_mb}});
 }
 
-void RunLog::evaluation(int64_t step, int64_t epoch, const ProtocolResult& result, double seconds) {
+void RunLog::evaluation(int64_t step, int64_t epoch, const ProtocolResult& result, const EncodedSplit& encoded,
+                        double seconds) {
   Json row{{"v", 1},         {"kind", "eval"},        {"step", step},
            {"epoch", epoch}, {"split", result.split}, {"protocol", result.protocol}};
   for (const auto& [name, value] : result.metrics)
     if (value.available) row[name] = value.value;
-  metrics_.write(dump_line(row));
-  timing_.write(dump_line(Json{{"step", step}, {"evaluation_s", seconds}}));
+  write(row, Json{{"step", step}, {"evaluation_s", seconds}});
+  if (tensorboard_) tensorboard_->evaluation(step, result, encoded);
+}
+
+void RunLog::write(const Json& metrics, const Json& times) {
+  metrics_.write(dump_line(metrics));
+  timing_.write(dump_line(times));
+  if (!tensorboard_) return;
+  tensorboard_->metrics(metrics);
+  tensorboard_->times(times);
 }
 
 void RunLog::bad_samples(int64_t epoch, const std::vector<std::string>& skipped) {

@@ -7,6 +7,7 @@
 #include "diptych/core/signals.h"
 #include "diptych/train/ema.h"
 #include "train/session_parts.h"
+#include "train/tensorboard_log.h"
 
 namespace diptych {
 namespace {
@@ -92,8 +93,13 @@ std::optional<ProtocolResult> run_guarded(Trainer& trainer, RunDirectory& run, c
     run.add_session("end", Json{{"step", trainer.state().step}, {"status", status}});
   };
   try {
-    if (!trainer.complete()) trainer.run(run);
+    std::optional<TensorboardLog> tensorboard;
+    if (experiment.log.tensorboard)
+      tensorboard.emplace(run.path(), experiment, data, trainer.state(),
+                          trainer.complete() || trainer.state().evaluation_due);
+    if (!trainer.complete()) trainer.run(run, tensorboard ? &*tensorboard : nullptr);
     auto result = final_evaluation(run.path(), experiment, data, system);
+    if (tensorboard) tensorboard->finish(trainer.state().step, result);
     end("done");
     return result;
   } catch (const Interrupted& interrupted) {

@@ -176,15 +176,16 @@ void Trainer::State::check_collapse(const ProtocolResult& result) const {
 bool Trainer::State::evaluate() {
   const auto start = Clock::now();
   ProtocolResult result;
+  EncodedSplit encoded;
   {
     const bool cached = cache.defined() && ema.same_as_weights("model.image");
     std::optional<Ema::Scope> averaged;
     if (ema.active()) averaged.emplace(ema);
-    const EncodedSplit encoded = encode_split(system, data, experiment, Split::val, cached ? &cache : nullptr);
+    encoded = encode_split(system, data, experiment, Split::val, cached ? &cache : nullptr);
     result = evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
   }
   check_collapse(result);
-  run_log->evaluation(at.step, at.epochs, result, seconds_since(start));
+  run_log->evaluation(at.step, at.epochs, result, encoded, seconds_since(start));
   const Metric* selected = metric.empty() ? nullptr : result.find(metric);
   const bool better = selected && selected->available && (!at.best || selected->value > *at.best);
   log::info(concat(line_text(result),
@@ -227,9 +228,9 @@ bool Trainer::complete() const {
   return state_->at.stage + 1 == stages && state_->stage_is_over(state_->at.stage);
 }
 
-void Trainer::run(RunDirectory& run) {
+void Trainer::run(RunDirectory& run, TensorboardLog* tensorboard) {
   State& s = *state_;
-  s.run_log = std::make_unique<RunLog>(run.path(), s.at.metrics_bytes);
+  s.run_log = std::make_unique<RunLog>(run.path(), s.at.metrics_bytes, tensorboard);
   const auto stages = static_cast<int64_t>(s.experiment.train.stages.size());
   while (true) {
     s.begin_stage();

@@ -196,11 +196,14 @@ struct EvaluateOptions {
 struct LogOptions {
   int64_t every_steps = 20;
   double interval_s = 30;
+  bool tensorboard = false;
   static void visit(auto& self, auto& field) {
     field("every_steps", self.every_steps, "a row of metrics.jsonl every N steps",
           Field{.lo = 1, .hi = 1e9, .resume = Resume::free});
     field("interval_s", self.interval_s, "a plain progress line every N seconds when stderr is no terminal",
           Field{.lo = 0.1, .hi = 1e6, .resume = Resume::free});
+    field("tensorboard", self.tensorboard, "event files in RUN/tb, for `tensorboard --logdir`",
+          Field{.resume = Resume::free});
   }
 };
 

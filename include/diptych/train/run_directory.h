@@ -14,7 +14,7 @@ namespace diptych {
 /// One directory with everything that one training produced; locked while in use.
 ///
 ///   STATUS  config.yaml  config.d/  config.resolved.yaml  command.json  env.json  data.json  vocabulary.txt
-///   sessions.jsonl metrics.jsonl  timing.jsonl  run.log  checkpoints/  eval/
+///   sessions.jsonl metrics.jsonl  timing.jsonl  run.log  checkpoints/  eval/  tb/ (log.tensorboard)
 ///
 /// metrics.jsonl holds no wall-clock values, so that an interrupted and an uninterrupted run write the same bytes;
 /// those go to timing.jsonl.

@@ -8,6 +8,8 @@
 
 namespace diptych {
 
+class TensorboardLog;  // src/train/tensorboard_log.h
+
 /// What --dry-run prints and what a real run checks before it starts.
 struct Preflight {
   double loss = 0;
@@ -32,7 +34,7 @@ class Trainer {
   void restore(const Checkpoint& checkpoint);
   /// Trains to the end. throws Interrupted after saving when a signal asks to stop; NumericError on non-finite values
   /// or collapse.
-  void run(RunDirectory& run);
+  void run(RunDirectory& run, TensorboardLog* tensorboard = nullptr);
   const TrainState& state() const;
   /// True if nothing is left to train: the last stage has had its epochs or has stopped early.
   bool complete() const;

@@ -60,9 +60,8 @@ Message metadata(std::string_view plugin, std::string_view content = {}) {
   return Message().message(1, data);
 }
 
-constexpr int64_t kFloat = 1, kString = 7;                        // tensorflow.DataType
-constexpr int64_t kSuccess = 1, kFailure = 2;                     // hparams.Status
-constexpr int64_t kTypeText = 1, kTypeBool = 2, kTypeNumber = 3;  // hparams.DataType
+constexpr int64_t kFloat = 1, kString = 7;     // tensorflow.DataType
+constexpr int64_t kSuccess = 1, kFailure = 2;  // hparams.Status
 
 /// The shape [1].
 Message one_element() { return Message().message(2, Message().integer(1, 1)); }
@@ -79,12 +78,6 @@ Message value_of(const HyperParameter& setting) {
   if (const bool* flag = std::get_if<bool>(&setting)) return value.integer(4, *flag);
   if (const double* number = std::get_if<double>(&setting)) return value.number(2, *number);
   return value.text(3, std::get<std::string>(setting));
-}
-
-int64_t type_of(const HyperParameter& setting) {
-  return std::holds_alternative<bool>(setting)     ? kTypeBool
-         : std::holds_alternative<double>(setting) ? kTypeNumber
-                                                   : kTypeText;
 }
 
 /// HistogramProto of finite values.
@@ -147,7 +140,8 @@ std::string tensorboard_record(std::string_view event) {
   return out;
 }
 
-TensorboardWriter::TensorboardWriter(const std::filesystem::path& directory, int64_t done_steps) {
+TensorboardWriter::TensorboardWriter(const std::filesystem::path& directory, std::optional<int64_t> first_step)
+    : first_step_(first_step) {
   make_directories(directory);
   path_ = directory / tensorboard::next_name(directory);
   fd_ = file_system().create(path_);
@@ -155,8 +149,8 @@ TensorboardWriter::TensorboardWriter(const std::filesystem::path& directory, int
   try {
     write(tensorboard::event_at(0).text(3, "brain.Event:2").bytes());
     constexpr int64_t kStart = 1;  // SessionLog.status
-    if (done_steps > 0)
-      write(tensorboard::event_at(done_steps + 1).message(7, protobuf::Message().integer(1, kStart)).bytes());
+    if (first_step)
+      write(tensorboard::event_at(*first_step).message(7, protobuf::Message().integer(1, kStart)).bytes());
   } catch (...) {
     ::close(fd_);
     throw;
@@ -192,10 +186,11 @@ void TensorboardWriter::text(const std::string& tag, int64_t step, const std::st
 }
 
 void TensorboardWriter::image(const std::string& tag, int64_t step, int64_t height, int64_t width,
-                              std::string_view encoded) {
+                              std::string_view encoded, const std::string& description) {
   constexpr int64_t kRgb = 3;
   const auto image = protobuf::Message().integer(1, height).integer(2, width).integer(3, kRgb).text(4, encoded);
-  write(tensorboard::summary_event(step, protobuf::Message().text(1, tag).message(4, image)));
+  const auto about = protobuf::Message().text(3, description);  // SummaryMetadata.summary_description
+  write(tensorboard::summary_event(step, protobuf::Message().text(1, tag).message(9, about).message(4, image)));
 }
 
 void TensorboardWriter::histogram(const std::string& tag, int64_t step, const std::vector<double>& values,
@@ -207,18 +202,12 @@ void TensorboardWriter::histogram(const std::string& tag, int64_t step, const st
   write(tensorboard::summary_event(step, protobuf::Message().text(1, tag).message(5, histogram)));
 }
 
-void TensorboardWriter::start_session(const std::map<std::string, HyperParameter>& settings,
-                                      const std::vector<std::string>& metrics) {
+void TensorboardWriter::start_session(const std::map<std::string, HyperParameter>& settings) {
   using protobuf::Message;
-  Message experiment, start;
-  for (const auto& [name, setting] : settings) {
-    experiment.message(4, Message().text(1, name).integer(4, tensorboard::type_of(setting)));
+  Message start;
+  for (const auto& [name, setting] : settings)
     start.message(1, Message().text(1, name).message(2, tensorboard::value_of(setting)));
-  }
-  for (const std::string& tag : metrics)
-    experiment.message(5, Message().message(1, Message().text(2, tag)).text(3, tag));
   start.number(5, tensorboard::now());
-  write(tensorboard::summary_event(0, tensorboard::hparams_value("_hparams_/experiment", 2, experiment)));
   write(tensorboard::summary_event(0, tensorboard::hparams_value("_hparams_/session_start_info", 3, start)));
 }
 

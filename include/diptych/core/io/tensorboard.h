@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,9 +34,9 @@ using HyperParameter = std::variant<bool, double, std::string>;
 class TensorboardWriter {
  public:
   /// Makes `directory`/events.out.tfevents.<time>.<n>.<host>, a name that sorts after those that are there. A session
-  /// that goes on after `done_steps` steps writes a session start at the next step: TensorBoard then drops what earlier
-  /// files of the folder say of that and later steps, so that nothing appears twice. 0: a new run.
-  explicit TensorboardWriter(const std::filesystem::path& directory, int64_t done_steps = 0);
+  /// that goes on writes a session start at `first_step`: TensorBoard then drops what earlier files of the folder say
+  /// of that and later steps, so that nothing appears twice.
+  explicit TensorboardWriter(const std::filesystem::path& directory, std::optional<int64_t> first_step = {});
   ~TensorboardWriter();
   TensorboardWriter(const TensorboardWriter&) = delete;
   TensorboardWriter& operator=(const TensorboardWriter&) = delete;
@@ -43,22 +44,27 @@ class TensorboardWriter {
   void scalar(const std::string& tag, int64_t step, double value);
   /// Shown as Markdown.
   void text(const std::string& tag, int64_t step, const std::string& markdown);
-  /// An encoded picture (PNG or JPEG) of height x width pixels.
-  void image(const std::string& tag, int64_t step, int64_t height, int64_t width, std::string_view encoded);
+  /// An encoded picture (PNG or JPEG) of height x width pixels, with a description in Markdown.
+  void image(const std::string& tag, int64_t step, int64_t height, int64_t width, std::string_view encoded,
+             const std::string& description = "");
   /// Buckets of equal width between the smallest and the largest value; values that are not finite are left out, and
   /// nothing is written when none is left.
   void histogram(const std::string& tag, int64_t step, const std::vector<double>& values, int64_t buckets = 30);
 
-  /// The hparams tab: the settings of this run, and the tags of the scalars to compare runs by.
-  void start_session(const std::map<std::string, HyperParameter>& settings, const std::vector<std::string>& metrics);
+  /// The hparams tab: the settings of this run. Which columns there are is left to TensorBoard, which takes the
+  /// settings of all runs it is shown, those that differ first, and all scalars; a run that lists columns decides for
+  /// the others.
+  void start_session(const std::map<std::string, HyperParameter>& settings);
   /// How the run ended, for the hparams tab.
   void end_session(bool succeeded);
 
   const std::filesystem::path& path() const { return path_; }
+  std::optional<int64_t> first_step() const { return first_step_; }
 
  private:
   void write(std::string_view event);
   std::filesystem::path path_;
+  std::optional<int64_t> first_step_;
   int fd_ = -1;
   int64_t bytes_ = 0;
 };
