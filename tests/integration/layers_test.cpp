@@ -95,7 +95,7 @@ TEST(Layers, EveryPublicHeaderHasATestAtItsPlace) {
   const std::set<std::string> interfaces = {"data/batch.h",   "model/encoded.h", "train/version.h",
                                             "train/system.h", "train/catalog.h", "train/objective.h"};
   // Tested as a process: resumption, exit codes, files.
-  const std::set<std::string> processes = {"report/report.h", "train/encode.h",  "train/run_directory.h",
+  const std::set<std::string> processes = {"report/report.h", "train/encode.h", "train/run_directory.h",
                                            "train/session.h", "train/trainer.h"};
   const fs::path headers = kRoot / "include/diptych";
   for_each_source(headers, [&](const fs::path& file, const std::string&) {
