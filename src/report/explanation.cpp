@@ -12,6 +12,7 @@
 #include "diptych/core/text.h"
 #include "diptych/report/page.h"
 #include "diptych/report/svg.h"
+#include "report/parts.h"
 
 namespace diptych::report {
 namespace explaining {
@@ -20,11 +21,18 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxRecords = 64 << 20;
 constexpr int64_t kSide = 320;
-constexpr double kStrongest = 0.72;  // opacity of the highest relevance
+constexpr size_t kMostHeading = 300;  // bytes of a text in a heading; every word stands in the table
+constexpr double kStrongest = 0.72;   // opacity of the highest relevance
 
 std::string decimals(double value, bool with_sign) {
   char text[48];
   std::snprintf(text, sizeof text, with_sign ? "%+.3f" : "%.3f", value);
+  return text;
+}
+
+std::string power(double value) {  // "4.8e-07"
+  char text[48];
+  std::snprintf(text, sizeof text, "%.1e", value);
   return text;
 }
 
@@ -98,6 +106,10 @@ Html remarks(const Json& record) {
   Html out;
   if (const auto cut = record.value("words_cut", int64_t{0}); cut > 0)
     out += notice("note", paragraph(concat(cut, " words beyond data.text.max_length were not read by the model.")));
+  const Json& words = record.at("words");
+  if (std::none_of(words.begin(), words.end(), [](const Json& each) { return each.at("known").get<bool>(); }))
+    out +=
+        notice("warning", paragraph("The vocabulary holds none of these words: the text said nothing to the model."));
   if (map_from(record.at("relevance")).max().item<double>() <= 0)
     out += notice("note", paragraph("No place of the picture speaks for this text."));
   return out;
@@ -168,14 +180,14 @@ std::string explanation_page(const Json& record, const at::Tensor& picture,
   options.side_px = explaining::kSide;
   Thumbnails thumbnails({}, options);
   Page page("Why this picture and this text?");
-  page.lead(paragraph(record.value("text", std::string())));
+  page.lead(paragraph(cut_text(record.value("text", std::string()), explaining::kMostHeading)));
   page.section("pair", "Picture and words", explanation(record, picture, thumbnails, "pair"));
   std::vector<std::pair<std::string, Html>> shown;
   for (const auto& [name, value] : rows) shown.emplace_back(name, Html::text(value));
   if (const Json& difference = record.at("closed_form_difference"); difference.is_number())
-    shown.emplace_back(
-        "closed form against autograd",
-        Html::text(concat("they differ by at most ", difference.get<double>(), " of the highest relevance")));
+    shown.emplace_back("closed form against autograd",
+                       Html::text(concat("they differ by at most ", explaining::power(difference.get<double>()),
+                                         " of the highest relevance")));
   page.section("facts", "How it was made", facts(shown));
   page.section(
       "reading", "How to read it",
@@ -191,7 +203,8 @@ std::string explanation_page(const Json& record, const at::Tensor& picture,
   return page.html();
 }
 
-Html explanations(const std::filesystem::path& evaluation, const PictureReader& reader, Thumbnails& thumbnails) {
+Html explanations(const std::filesystem::path& evaluation, const PictureReader& reader, Thumbnails& thumbnails,
+                  const std::string& id) {
   using namespace explaining;
   const fs::path folder = evaluation / "explain", file = folder / "explain.json";
   if (std::error_code error; !fs::exists(file, error)) return {};
@@ -201,13 +214,13 @@ Html explanations(const std::filesystem::path& evaluation, const PictureReader& 
     std::string caption;
     int64_t number = 0;
     for (const Json& pair : document.at("pairs")) {
-      const std::string id = concat("explained-", number++), of = pair.at("caption").get<std::string>();
+      const std::string own_id = concat(id, "-", number++), of = pair.at("caption").get<std::string>();
       const std::string text = pair.at("text").get<std::string>();
-      if (of != caption) out += text_element("h3", text);
+      if (of != caption) out += text_element("h3", cut_text(text, kMostHeading));
       caption = of;
       const at::Tensor picture = reader(resolve_inside(folder, pair.at("picture").get<std::string>()));
-      out +=
-          element("section", {{"data-item", text}}, paragraph(heading_of(pair)) + body(pair, picture, thumbnails, id));
+      out += element("section", {{"data-item", text}},
+                     paragraph(heading_of(pair)) + body(pair, picture, thumbnails, own_id));
     }
     return out;
   };

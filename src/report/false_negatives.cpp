@@ -74,10 +74,13 @@ std::vector<FalseNegative> likely_false_negatives(const EvaluationRecord& record
   for (size_t q = 0; q < ranks.query.size(); ++q) {
     const auto& list = record.top[direction][q];
     const auto best = static_cast<size_t>(ranks.offsets[q]);
-    if (list.empty() || !(list.front().score > ranks.positive_scores[best])) continue;
+    const int64_t query = ranks.query[q];
+    const auto wrong =
+        std::ranges::find_if(list, [&](const Scored& each) { return !record.relevant(direction, query, each.index); });
+    if (ranks.first[q] == 1 || wrong == list.end() || !(wrong->score > ranks.positive_scores[best])) continue;
     const bool from_images = record.from_images(direction);
-    const int64_t query = ranks.query[q], found = list.front().index;
-    out.push_back({q, query, found, ranks.positive_items[best], list.front().score, ranks.positive_scores[best],
+    const int64_t found = wrong->index;
+    out.push_back({q, query, found, ranks.positive_items[best], wrong->score, ranks.positive_scores[best],
                    ranks.first[q],
                    from_images ? best_overlap(words, query, found) : best_overlap(words, found, query)});
   }

@@ -12,6 +12,8 @@
 namespace diptych::report {
 namespace {
 
+constexpr size_t kLongHead = 20;  // bytes from which a column's name may be broken into lines
+
 bool is_id(std::string_view id) {
   return !id.empty() &&
          std::ranges::all_of(id, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
@@ -60,7 +62,10 @@ Html table_head(const TableView& view) {
   Html heads;
   for (const TableColumn& column : view.columns) {
     Attributes attributes{{"scope", "col"}};
-    if (column.numeric) attributes.push_back({"class", "n"});
+    std::vector<std::string> classes;
+    if (column.numeric) classes.push_back("n");
+    if (column.name.size() > kLongHead) classes.push_back("long");
+    if (!classes.empty()) attributes.push_back({"class", join(classes, " ")});
     if (!column.note.empty()) attributes.push_back({"title", column.note});
     heads += text_element("th", column.name, attributes);
   }

@@ -24,7 +24,7 @@ body {
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif;
   overflow-wrap: anywhere;
 }
-.frame { max-width: 1320px; margin: 0 auto; padding: 1.25rem clamp(1rem, 3vw, 2.5rem) 4rem; }
+.frame { max-width: 1400px; margin: 0 auto; padding: 1.25rem clamp(1rem, 3vw, 2.5rem) 4rem; }
 h1 { font-size: clamp(1.5rem, 1.2rem + 1.6vw, 2.2rem); line-height: 1.2; margin: .25rem 0 .75rem; letter-spacing: -.01em; text-wrap: balance; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 0 0 .9rem; padding-top: 1.5rem; border-top: 2px solid var(--text); }
 h3 { font-size: 1.05rem; line-height: 1.3; margin: 1.75rem 0 .6rem; }
@@ -34,7 +34,7 @@ p { margin: 0 0 .9rem; max-width: 75ch; }
 a { color: var(--accent); text-underline-offset: .15em; }
 small, .muted { color: var(--muted); }
 small { font-size: .86rem; }
-main > section { margin: 0 0 2.75rem; }
+main > section { margin: 0 -4px 2.75rem; padding: 0 4px; content-visibility: auto; contain-intrinsic-size: auto 60rem; }
 code, pre, kbd { font-family: var(--mono); font-size: .86em; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 [hidden] { display: none !important; }
@@ -58,19 +58,24 @@ nav.contents .no { color: var(--muted); margin-right: .6ch; font-variant-numeric
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; min-width: min(100%, 24rem); }
 caption { text-align: left; color: var(--muted); font-size: .88rem; padding: 0 0 .45rem; caption-side: top; }
-th, td { padding: .42rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
+th, td { padding: .42rem .55rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
 td.w, th.w { overflow-wrap: anywhere; min-width: 9rem; }
 thead th { font-size: .82rem; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid var(--text); vertical-align: bottom; white-space: nowrap; }
-tbody th { font-weight: 500; min-width: 9.5rem; max-width: 18rem; }
-tbody tr:hover { background: var(--sunk); }
+thead th.long { white-space: normal; overflow-wrap: anywhere; min-width: 7.5rem; }
+tbody th { font-weight: 500; min-width: 8rem; max-width: 18rem; }
+tr > th:first-child { position: sticky; left: 0; background: var(--bg); z-index: 1; }
+.card tr > th:first-child { background: var(--card); }
+@media (max-width: 700px) { tbody th { min-width: 5.5rem; max-width: 8.5rem; } }
+tbody tr:hover, tbody tr:hover > th:first-child { background: var(--sunk); }
 .n { text-align: right; white-space: nowrap; }
 td.best { background: var(--strong-bg); font-weight: 700; }
 .ci { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; white-space: nowrap; }
 thead button { all: unset; cursor: pointer; }
 thead button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-thead button::after { content: " \2195"; opacity: .4; }
-th[aria-sort=ascending] button::after { content: " \2191"; opacity: 1; }
-th[aria-sort=descending] button::after { content: " \2193"; opacity: 1; }
+thead button { position: relative; }
+thead button::after { content: "\2195"; opacity: .45; position: absolute; left: calc(100% + .1rem); font-weight: 400; }
+th[aria-sort=ascending] button::after { content: "\2191"; opacity: 1; }
+th[aria-sort=descending] button::after { content: "\2193"; opacity: 1; }
 
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .35rem 1.25rem; margin: 0 0 1.25rem; font-size: .95rem; }
 dl.facts dt { color: var(--muted); }
@@ -91,14 +96,16 @@ output { color: var(--muted); font-size: .88rem; font-variant-numeric: tabular-n
 [data-panels].one > [data-panel] > .panel-name { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1.25rem; margin: 0 0 1.25rem; }
+.grid:has(> figure > svg.thumb) { display: flex; flex-wrap: wrap; }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .grid.maps { grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); }
 figure { margin: 0; min-width: 0; }
 .card, figure.chart { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .85rem .9rem .7rem; }
+.card > :first-child > h3, .card > h3:first-child { margin-top: 0; }
 figcaption { color: var(--muted); font-size: .86rem; line-height: 1.45; margin-top: .4rem; }
-svg.plot { display: block; width: 100%; height: auto; max-width: 44rem; }
+svg.plot { display: block; width: 100%; height: auto; max-width: 44rem; overflow: visible; }
+figure .head { margin: 0 0 .35rem; font-size: .95rem; font-weight: 600; line-height: 1.35; }
 svg.plot text { fill: var(--muted); font-size: 12px; font-family: inherit; }
-svg.plot .head { fill: var(--text); font-size: 14px; font-weight: 600; }
 svg.plot .axis { stroke: var(--muted); stroke-width: 1; fill: none; }
 svg.plot .rule { stroke: var(--line); stroke-width: 1; fill: none; }
 svg.plot .mark { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 3 3; fill: none; }
@@ -136,11 +143,11 @@ blockquote .cap { font-size: 1.02rem; max-height: 12em; }
 .asked > * { margin: 0 0 .4rem; }
 .own { color: var(--muted); font-size: .86rem; margin: 0; font-variant-numeric: tabular-nums; }
 ol.answers { list-style: none; margin: 0; padding: 0; }
-.to-image ol.answers { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .7rem; align-items: start; }
+.to-image ol.answers { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .7rem; align-items: start; }
 .to-text ol.answers { display: grid; gap: .3rem; }
 .answer { border: 2px solid transparent; border-radius: 7px; padding: 3px; min-width: 0; }
 .to-image .answer { background: var(--card); border-color: var(--line); }
-.to-image .answer svg.thumb { width: 100%; height: 6.5rem; }
+.to-image .answer svg.thumb { width: 100%; height: 8.5rem; }
 .to-text .answer { display: grid; grid-template-columns: minmax(6.5rem, max-content) minmax(0, 1fr); gap: .2rem .8rem; padding: .25rem .5rem; border-color: var(--line); background: var(--card); }
 .answer.is-right { border-color: var(--good); background: var(--good-bg); }
 .answer.appended { border-style: dashed; }
@@ -150,9 +157,9 @@ ol.answers { list-style: none; margin: 0; padding: 0; }
 .right { color: var(--good); font-weight: 700; }
 @media (max-width: 700px) {
   .query { grid-template-columns: minmax(0, 1fr); gap: .7rem; }
-  .to-image ol.answers { grid-template-columns: repeat(auto-fill, minmax(6.6rem, 1fr)); gap: .5rem; }
+  .to-image ol.answers { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: .5rem; }
   .to-text .answer { grid-template-columns: minmax(0, 1fr); }
-  .to-image .answer svg.thumb { height: 5rem; }
+  .to-image .answer svg.thumb { height: 7rem; }
 }
 .candidates { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1rem; margin: 0 0 1rem; }
 .candidate { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .4rem .9rem; align-content: start; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .75rem .9rem; }
@@ -184,6 +191,7 @@ footer { color: var(--muted); font-size: .86rem; border-top: 1px solid var(--lin
   body { font-size: 10pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .frame { max-width: none; padding: 0; }
   .body { display: block; }
+  main > section { content-visibility: visible; }
   nav.contents, .filter, .chips, .copy, .skip { display: none !important; }
   [data-panel][hidden] { display: block !important; }
   [data-panels].one > [data-panel] > .panel-name { position: static; width: auto; height: auto; clip-path: none; }
@@ -191,7 +199,6 @@ footer { color: var(--muted); font-size: .86rem; border-top: 1px solid var(--lin
   figure, tr, .card, .query { break-inside: avoid; }
   h2, h3, h4 { break-after: avoid; }
 }
-@media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 )css";
 
 }  // namespace diptych::report

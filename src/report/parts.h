@@ -23,7 +23,9 @@ struct ReportRun {
   std::string name;  // short and unique on the page
   RunRecord record;
   std::optional<EvaluationRecord> evaluation;
-  std::string evaluation_problem;  // why there is none
+  std::string evaluation_problem;             // why there is none
+  std::optional<EvaluationRecord> opposites;  // the evaluation under "positions", if there is one, and its folder
+  std::filesystem::path opposites_folder;
   // Of the evaluation; computed once, however often the page is built.
   std::optional<EmbeddingMap> map;
   Spectrum image_spectrum, caption_spectrum;
@@ -72,6 +74,8 @@ void add_hubness(Parts& parts);          // items that crowd the lists
 void add_breakdowns(Parts& parts);       // caption length, unknown words, identity size
 void add_map(Parts& parts);              // t-SNE of both views, true pairs joined
 void add_spectrum(Parts& parts);         // singular values, modality gap
+void add_positions(Parts& parts);        // opposites: accuracy by relation, examples
+void add_explanations(Parts& parts);     // what speaks for a pair, in picture and words
 void add_comparison(Parts& parts);       // paired bootstrap, queries won and lost, configuration
 void add_sweeps(Parts& parts);           // tables, settings beside one another, jobs
 void add_reproduce(Parts& parts);        // command, configuration, environment, rows for papers

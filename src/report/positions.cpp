@@ -53,12 +53,12 @@ TableCell share_cell(int64_t right, int64_t asked) {
   return {fixed_text(percent, 1), percent};
 }
 
-Html relation_table(const std::vector<OppositeRecord>& all) {
+Html relation_table(const std::vector<OppositeRecord>& all, const std::string& id) {
   std::map<std::string, Shares> by_relation;
   Shares total;
   for (const OppositeRecord& pair : all) by_relation[pair.relation].add(pair), total.add(pair);
   TableView view;
-  view.id = "relations", view.caption = "Right choices in percent; chance is 50, for groups 16.7";
+  view.id = id + "-relations", view.caption = "Percent right; chance 50, groups 16.7";
   view.columns = {{"relation"},
                   {"pairs", true},
                   {"image chooses caption", true},
@@ -76,9 +76,9 @@ Html relation_table(const std::vector<OppositeRecord>& all) {
   return table(view);
 }
 
-Html score_table(const OppositeRecord& pair, size_t number) {
+Html score_table(const OppositeRecord& pair, const std::string& id) {
   TableView view;
-  view.id = concat("opposites-", number), view.caption = "Scores; each picture's own caption in bold";
+  view.id = id, view.caption = "Scores; each picture's own caption in bold";
   view.columns = {{"caption"}, {"first picture", true}, {"second picture", true}};
   view.sortable = false;
   for (int j = 0; j < 2; ++j) {
@@ -93,11 +93,11 @@ Html score_table(const OppositeRecord& pair, size_t number) {
   return table(view);
 }
 
-Html example(const OppositeRecord& pair, size_t number, const ShowImage& show) {
+Html example(const OppositeRecord& pair, const std::string& id, const ShowImage& show) {
   Html shown;
   for (int i = 0; i < 2; ++i) shown += figure(show(pair.image[i], pair.caption[i]), pair.caption[i]);
   return text_element("h3", concat(pair.relation, ": ", pair.right(), " of 4 right")) + grid(shown) +
-         score_table(pair, number);
+         score_table(pair, id);
 }
 
 }  // namespace opposites
@@ -140,7 +140,7 @@ std::vector<OppositeRecord> example_opposites(const std::vector<OppositeRecord>&
   return out;
 }
 
-Html positions(const std::filesystem::path& evaluation, const ShowImage& show) {
+Html positions(const std::filesystem::path& evaluation, const ShowImage& show, const std::string& id) {
   const auto file = evaluation / "pairs.jsonl";
   if (std::error_code error; !std::filesystem::exists(file, error)) return {};
   const std::vector<OppositeRecord> all = read_opposites(file);
@@ -149,9 +149,9 @@ Html positions(const std::filesystem::path& evaluation, const ShowImage& show) {
       paragraph(
           "Pairs of pictures and captions that differ only in a relation. A picture is right if it scores its own "
           "caption above the opposite one, a caption likewise; equal scores are wrong.") +
-      opposites::relation_table(all);
+      opposites::relation_table(all, id);
   const auto examples = example_opposites(all);
-  for (size_t i = 0; i < examples.size(); ++i) out += opposites::example(examples[i], i, show);
+  for (size_t i = 0; i < examples.size(); ++i) out += opposites::example(examples[i], concat(id, "-", i), show);
   return out;
 }
 

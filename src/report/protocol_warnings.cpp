@@ -14,12 +14,12 @@ double percent_of(int64_t part, int64_t whole) {
   return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-/// "1.5 %", "0.04 %": two digits that count.
+/// "1.5 %", "0.04 %" with a space that does not break: two digits that count.
 std::string percent_text(double percent) {
   char text[32];
   const auto end =
       std::to_chars(text, text + sizeof text, percent, std::chars_format::general, percent < 10 ? 2 : 3).ptr;
-  return std::string(text, end) + " %";
+  return std::string(text, end) + "\u00a0%";
 }
 
 /// Captions whose text also stands with an image that is not relevant to them.
@@ -42,7 +42,9 @@ std::vector<ProtocolWarning> protocol_warnings(const EvaluationRecord& record) {
   const auto add = [&](const std::string& what, int64_t part, int64_t whole, const std::string& sentence) {
     if (part == 0) return;
     const double percent = percent_of(part, whole);
-    out.push_back({what, percent, concat(part, " of ", whole, " ", sentence, " (", percent_text(percent), ")")});
+    out.push_back(
+        {what, percent,
+         concat(with_commas(part), " of ", with_commas(whole), " ", sentence, " (", percent_text(percent), ")")});
   };
   if (record.result.collapsed)
     out.push_back({"collapse", 100, "the model gives all items the same embedding: these numbers mean nothing"});

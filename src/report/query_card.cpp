@@ -51,8 +51,10 @@ std::vector<Answer> answers_of(const EvaluationRecord& evaluation, size_t direct
     found = found || right;
     out.push_back({top[i].index, static_cast<int64_t>(i + 1), top[i].score, right, false});
   }
-  if (!found && !positives.empty())
+  if (!found && !positives.empty()) {
+    if (out.size() == count) out.pop_back();
     out.push_back({positives[0].item, positives[0].rank, positives[0].score, true, true});
+  }
   return out;
 }
 

@@ -26,13 +26,20 @@ const RecordedEvaluation* main_evaluation(const RunRecord& record) {
   return record.evaluations.empty() ? nullptr : &record.evaluations.front();
 }
 
-/// Experiment names where they differ; otherwise with the run's folder, and a number if that is not enough.
+/// Folders named by the program itself, after time and configuration, tell nothing alone.
+bool is_given_name(const std::string& folder) { return !folder.empty() && (folder[0] < '0' || folder[0] > '9'); }
+
+/// Experiment names where they differ; otherwise the runs' folders where these differ, and a number if nothing does.
 std::vector<std::string> run_names(const std::vector<RunRecord>& records) {
   std::vector<std::string> names;
   for (const RunRecord& record : records) {
     const auto same = std::ranges::count(records, record.experiment, &RunRecord::experiment);
     const std::string folder = record.path.filename().string();
-    std::string name = same > 1 ? concat(record.experiment, " / ", folder) : record.experiment;
+    const auto twins =
+        std::ranges::count_if(records, [&](const RunRecord& each) { return each.path.filename().string() == folder; });
+    std::string name = same == 1                             ? record.experiment
+                       : twins == 1 && is_given_name(folder) ? folder
+                                                             : concat(record.experiment, " / ", folder);
     if (name.empty()) name = folder;
     const std::string base = name;
     for (int k = 2; std::ranges::count(names, name); ++k) name = concat(base, " (", k, ")");
@@ -59,6 +66,9 @@ std::vector<ReportRun> load_runs(const std::vector<fs::path>& paths) {
       log::info(concat("reading ", run.name, ": eval/", chosen->folder));
       run.evaluation = read_evaluation_record(run.record.path / "eval" / chosen->folder);
     }
+    for (const RecordedEvaluation& each : run.record.evaluations)
+      if (const fs::path folder = run.record.path / "eval" / each.folder; fs::exists(folder / "pairs.jsonl"))
+        run.opposites = read_evaluation_record(folder), run.opposites_folder = folder;
     runs.push_back(std::move(run));
   }
   return runs;
@@ -73,6 +83,9 @@ std::vector<ReportSweep> load_sweeps(const std::vector<fs::path>& paths) {
   std::vector<ReportSweep> out;
   for (const fs::path& path : paths) {
     const fs::path file = path / "sweep.json";
+    if (!fs::exists(file))
+      throw CheckpointError(escape_for_log(path.string(), 200), "is a sweep without results",
+                            "go on with it, its table is written at the end: diptych sweep SPEC.yaml");
     ReportSweep sweep{sweep_from_json(load_json(file, kMostSweepBytes, ErrorClass::ckp), file.string()), {}};
     for (size_t i = 0; i < sweep.results.jobs.size(); ++i) {
       const fs::path job = path / "jobs" / sweep.results.jobs[i].name;
@@ -132,21 +145,22 @@ std::string page_title(const Contents& contents) {
   return names.empty() ? "Report" : names.size() <= 3 ? join(names, ", ") : concat(names.size(), " runs and sweeps");
 }
 
-void add_extra(Parts& parts) {
-  for (const ExtraSection& extra : parts.options.extra) {
-    const Html body = extra.body ? extra.body(parts.thumbnails) : Html();
-    if (body.empty())
-      parts.not_available(extra.heading, extra.reason);
-    else
-      parts.page.section(extra.id, extra.heading, body);
-  }
-}
-
 void add_unavailable(Parts& parts) {
   if (parts.unavailable.empty()) return;
   std::vector<std::pair<std::string, Html>> rows;
   for (const auto& [section, reason] : parts.unavailable) rows.emplace_back(section, Html::text(shown(parts, reason)));
   parts.page.section("not-available", "Not available", facts(rows));
+}
+
+/// "Diptych report on 3 runs and 1 sweep."
+std::string lead_text(const Contents& contents) {
+  const auto counted = [](size_t count, const std::string& word) {
+    return concat(count, " ", word, count == 1 ? "" : "s");
+  };
+  std::vector<std::string> parts;
+  if (!contents.runs.empty()) parts.push_back(counted(contents.runs.size(), "run"));
+  if (!contents.sweeps.empty()) parts.push_back(counted(contents.sweeps.size(), "sweep"));
+  return concat("Diptych report on ", join(parts, " and "), ".");
 }
 
 struct Built {
@@ -158,18 +172,16 @@ struct Built {
 Built build(const Contents& contents, const ReportOptions& options, Thumbnails& thumbnails, int64_t queries) {
   Built out;
   Page page(page_title(contents));
+  page.lead(element("p", {{"class", "muted"}}, Html::text(lead_text(contents))));
   if (!options.assets.empty()) page.allow_pictures_beside();
   Parts parts{contents.runs, contents.sweeps, contents.comparisons, options, thumbnails, queries,
               page,          out.unavailable, out.summary};
   for (const auto add : {add_overview, add_results, add_warnings, add_curves, add_ranks, add_galleries,
-                         add_false_negatives, add_scores, add_hubness, add_breakdowns, add_map, add_spectrum}) {
+                         add_false_negatives, add_scores, add_hubness, add_breakdowns, add_map, add_spectrum,
+                         add_positions, add_explanations, add_comparison, add_sweeps, add_reproduce}) {
     signals::throw_if_pending();
     add(parts);
   }
-  add_extra(parts);
-  add_comparison(parts);
-  add_sweeps(parts);
-  add_reproduce(parts);
   add_unavailable(parts);
   page.footer(Html::text(concat("Made by ", options.command.empty() ? "diptych report" : shown(parts, options.command),
                                 options.date.empty() ? "" : concat(" on ", options.date), ".")));

@@ -8,13 +8,13 @@
 namespace diptych::report {
 namespace {
 
-constexpr double kSide = 520, kMargin = 14, kHead = 26;
+constexpr double kSide = 520, kMargin = 14;
 
 /// One scale for both axes: the data's centre in the middle, the longer side fills the square.
 struct MapScale {
   double centre_x, centre_y, unit;
   double x(double value) const { return kSide / 2 + (value - centre_x) * unit; }
-  double y(double value) const { return kHead + kSide / 2 - (value - centre_y) * unit; }
+  double y(double value) const { return kSide / 2 - (value - centre_y) * unit; }
 };
 
 MapScale fit(const std::vector<PointGroup>& groups) {
@@ -78,11 +78,11 @@ Html scatter_chart(const ScatterChart& chart) {
   }
   const MapScale scale = fit(chart.groups);
   const double radius = count > 1500 ? 2 : count > 400 ? 2.6 : 3.6;
-  Html drawing = label(0, 16, chart.text.title, "start", "head");
+  Html drawing;
   if (const std::string path = joins(chart, scale); !path.empty())
     drawing += element("path", {{"class", "join"}, {"d", path}}, {});
   for (size_t i = 0; i < chart.groups.size(); ++i) drawing += points(chart.groups[i], i, scale, radius);
-  return chart_figure(chart.text, join(described, ", "), drawing, legend(names, Swatch::circle), kSide, kSide + kHead);
+  return chart_figure(chart.text, join(described, ", "), drawing, legend(names, Swatch::circle), {kSide, kSide, 0});
 }
 
 Html heat_strip(const std::vector<std::pair<std::string, double>>& words) {

@@ -42,8 +42,9 @@ class Curves {
  public:
   explicit Curves(const Parts& parts) : parts_(parts) {}
   void add(LineChart chart) {
-    std::erase_if(chart.series, [](const Series& each) { return each.x.empty(); });
-    if (chart.series.empty()) return;
+    const auto is_empty = [](const Series& each) { return each.x.empty(); };
+    if (std::ranges::all_of(chart.series, is_empty)) return;
+    if (parts_.runs.size() == 1) std::erase_if(chart.series, is_empty);  // else: each run keeps its colour
     chart.text.x_label = "step";
     if (parts_.runs.size() == 1 && !parts_.runs[0].record.best.empty())
       if (const MetricsRow* best = parts_.runs[0].record.best_row())

@@ -48,7 +48,8 @@ void add_galleries(Parts& parts) {
   parts.page.section(
       "galleries", "Galleries",
       paragraph("The query and its best answers, with rank and score. Right answers are framed and marked "
-                "\"\u2713 match\"; when none is among the best, the true one is appended. The random sample is "
+                "\"\u2713 match\"; when none is among the best, the true one stands last, in a dashed frame. The "
+                "random sample is "
                 "the honest view: it does not depend on the ranks.") +
           filter_box("gallery", "Search queries and answers") +
           element("div", {{"id", "gallery"}}, by_run(parts, "gallery-runs", runs)));

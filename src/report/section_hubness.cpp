@@ -10,23 +10,27 @@
 namespace diptych::report {
 namespace {
 
-constexpr size_t kBars = 40;
+constexpr size_t kMostBars = 50;
 
-/// Items by how often they are found; what is past the last bar is added to it.
+/// 1, 2, 5, 10, 20, ...: counts that share a bar, so that there are at most kMostBars.
+size_t bar_width(size_t counts) {
+  size_t width = 1;
+  for (size_t i = 0; width * kMostBars < counts; ++i) width = width * (i % 3 == 1 ? 5 : 4) / 2;
+  return width;
+}
+
+/// Items by how often they are found.
 Html frequency_chart(const Hubness& hubness, const std::string& run) {
-  BarChart chart{
-      .text = {.title = concat("Times found, ", hubness.direction, run.empty() ? "" : ": " + run),
-               .x_label = concat("lists of ", hubness.k, " that hold the item"),
-               .y_label = "% of gallery",
-               .description =
-                   hubness.histogram.size() > kBars ? concat("The last bar holds all from ", kBars, " on.") : ""},
-      .marks = {{hubness.mean + 0.5, "mean"}}};
-  const size_t bars = std::min(hubness.histogram.size(), kBars + 1);
+  BarChart chart{.text = {.title = concat("Times found, ", hubness.direction, run.empty() ? "" : ": " + run),
+                          .x_label = concat("lists of ", hubness.k, " that hold the item"),
+                          .y_label = "% of gallery"},
+                 .marks = {{hubness.mean + 0.5, "mean"}}};
+  const size_t width = bar_width(hubness.histogram.size()), bars = (hubness.histogram.size() + width - 1) / width;
   BarSeries series{"", std::vector<double>(bars), {}, {}};
   for (size_t n = 0; n < hubness.histogram.size(); ++n)
-    series.values[std::min(n, bars - 1)] +=
+    series.values[n / width] +=
         100.0 * static_cast<double>(hubness.histogram[n]) / static_cast<double>(std::max<int64_t>(hubness.gallery, 1));
-  for (size_t n = 0; n <= bars; ++n) chart.edges.push_back(static_cast<double>(n));
+  for (size_t n = 0; n <= bars; ++n) chart.edges.push_back(static_cast<double>(n * width));
   chart.series.push_back(std::move(series));
   return bar_chart(chart);
 }

@@ -8,10 +8,10 @@ namespace {
 
 constexpr size_t kNoteBytes = 90;
 
-Html map_chart(const ReportRun& run) {
+Html map_chart(const ReportRun& run, const std::string& title) {
   const EmbeddingMap& map = *run.map;
   ScatterChart chart{
-      .text = {.title = "Embedding map",
+      .text = {.title = title,
                .description = concat(
                    map.description,
                    ". Lines join true pairs: short lines mean that the views agree. Trustworthiness of 5 neighbours ",
@@ -35,7 +35,7 @@ void add_map(Parts& parts) {
   Html charts;
   for (const ReportRun& run : parts.runs) {
     if (!run.map || run.map->pairs.size() < 2) continue;
-    charts += parts.runs.size() > 1 ? element("div", text_element("h3", run.name) + map_chart(run)) : map_chart(run);
+    charts += map_chart(run, parts.runs.size() > 1 ? run.name : "Images and captions");
   }
   if (charts.empty()) return parts.not_available("Embedding map", "no evaluation with embeddings and captions");
   parts.page.section("map", "Embedding map", element("div", {{"class", "grid maps"}}, charts));

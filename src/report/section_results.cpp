@@ -107,7 +107,7 @@ Table results_table(const std::vector<Entry>& entries) {
       const Metric* metric = entry.result->find(name);
       std::string text = metric ? metric_text(name, *metric) : "";
       if (metric && metric->available && metric->low <= metric->high && !lower_is_better(name))
-        text += concat(" [", one_decimal(metric->low), ", ", one_decimal(metric->high), "]");
+        text += concat(" (", one_decimal(metric->low), " to ", one_decimal(metric->high), ")");
       row.push_back({text, metric && metric->available ? std::optional<double>(metric->value) : std::nullopt, false});
     }
     out.rows.push_back(std::move(row));

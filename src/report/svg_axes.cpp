@@ -95,11 +95,11 @@ Scale Extent::scale(double from, double to) const {
   if (!any) out.low = logarithmic ? 0.1 : 0, out.high = 1;
   if (out.low < out.high) return out;
   const double middle = out.low;
+  if (!logarithmic && middle == 0) return {0, 1, from, to, false};
   if (logarithmic)
     out.low = middle / 2, out.high = middle * 2;
   else
-    out.low = middle - std::max(std::abs(middle) * 0.1, 1e-9),
-    out.high = middle + std::max(std::abs(middle) * 0.1, 1e-9);
+    out.low = middle - std::abs(middle) * 0.1, out.high = middle + std::abs(middle) * 0.1;
   return out;
 }
 
@@ -112,7 +112,7 @@ Html label(double x, double y, const std::string& text, const std::string& ancho
 
 Html axes(const ChartText& text, const Frame& frame, const Scale& x, const Scale& y,
           const std::vector<VerticalMark>& marks, bool x_numbers) {
-  Html out = label(0, 16, text.title, "start", "head");
+  Html out;
   for (const double tick : ticks(y.low, y.high, y.logarithmic)) {
     out += line_element("rule", frame.left, y.at(tick), frame.right, y.at(tick));
     out += label(frame.left - 8, y.at(tick) + 4, tick_text(tick), "end");
@@ -167,15 +167,18 @@ Html legend(const std::vector<std::string>& names, Swatch swatch) {
 }
 
 Html chart_figure(const ChartText& text, const std::string& alternative, const Html& drawing, const Html& below,
-                  double width, double height) {
-  const Html svg = element("svg",
-                           {{"class", "plot"},
-                            {"viewBox", concat("0 0 ", coordinate(width), " ", coordinate(height))},
-                            {"role", "img"},
-                            {"aria-label", concat(text.title, ". ", alternative)}},
-                           drawing);
+                  const ViewBox& box) {
+  const Html svg =
+      element("svg",
+              {{"class", "plot"},
+               {"viewBox", concat("0 ", coordinate(box.top), " ", coordinate(box.width), " ", coordinate(box.height))},
+               {"role", "img"},
+               {"aria-label", concat(text.title, ". ", alternative)}},
+              drawing);
   const Html caption = text.description.empty() ? Html() : text_element("figcaption", text.description);
-  return element("figure", {{"class", "chart"}}, svg + below + caption);
+  const Html title =
+      text.title.empty() ? Html() : text_element("p", text.title, {{"class", "head"}, {"aria-hidden", "true"}});
+  return element("figure", {{"class", "chart"}}, title + svg + below + caption);
 }
 
 }  // namespace diptych::report

@@ -19,7 +19,7 @@ struct Scale {
 
 /// The plot area of a chart in its viewBox.
 struct Frame {
-  static constexpr double kWidth = 460, kHeight = 290;
+  static constexpr double kWidth = 460, kHeight = 290, kHead = 16;
   double left = 56, right = 446, top = 36, bottom = 244;
 };
 
@@ -33,7 +33,7 @@ struct Extent {
   Scale scale(double from, double to) const;
 };
 
-/// Title, axes with ticks and grid lines, axis names, marks.
+/// Axes with ticks and grid lines, axis names, marks.
 Html axes(const ChartText& text, const Frame& frame, const Scale& x, const Scale& y,
           const std::vector<VerticalMark>& marks, bool x_numbers = true);
 
@@ -44,9 +44,14 @@ Attributes dash(size_t index);
 enum class Swatch { line, bar, circle, diamond };
 Html legend(const std::vector<std::string>& names, Swatch swatch);
 
-/// The figure around the drawing; `alternative` is read by screen readers.
+/// What of the drawing is shown.
+struct ViewBox {
+  double width = Frame::kWidth, height = Frame::kHeight - Frame::kHead, top = Frame::kHead;
+};
+
+/// The figure around the drawing, with its title above; title and `alternative` are read by screen readers.
 Html chart_figure(const ChartText& text, const std::string& alternative, const Html& drawing, const Html& below,
-                  double width = Frame::kWidth, double height = Frame::kHeight);
+                  const ViewBox& box = {});
 
 /// <text> at a place; anchor "start", "middle" or "end".
 Html label(double x, double y, const std::string& text, const std::string& anchor, const std::string& css = "");

@@ -90,6 +90,11 @@ at::Tensor start_of(const at::Tensor& components) {
   return (components * scale).t().to(at::kFloat).contiguous();
 }
 
+/// All points drawn into one, as too strong an exaggeration does when there are no clusters.
+bool collapsed(const at::Tensor& places) {
+  return places.select(0, 0).std(0, /*unbiased=*/false).item<double>() < kStartDeviation / 10;
+}
+
 at::Tensor two_components(const at::Tensor& points) {
   const at::Tensor found = pca(points, 2).coordinates;
   return found.size(1) == 2 ? found : at::cat({found, at::zeros_like(found)}, 1);
@@ -153,7 +158,7 @@ TsneMap tsne(const at::Tensor& points, const TsneOptions& options, const std::fu
   const at::Tensor x = finite_points(points, "tsne");
   const at::Tensor components = two_components(x);
   const int64_t count = x.size(0);
-  TsneMap map{components.to(at::kFloat), 0, 0, 0};
+  TsneMap map{components.to(at::kFloat), 0, 0, options.exaggeration, 0};
   if (count < 4 || components.abs().max().item<double>() == 0) return map;
 
   map.perplexity = std::min(options.perplexity, static_cast<double>(count - 1) / 3);
@@ -165,9 +170,14 @@ TsneMap tsne(const at::Tensor& points, const TsneOptions& options, const std::fu
   Descent descent(start_of(components));
   for (int64_t i = 0; i < options.iterations; ++i) {
     const bool exaggerated = i < options.exaggerated_iterations;
-    if (i == options.exaggerated_iterations) descent.rest();
     if (progress && i % kProgressEvery == 0) progress(i);
-    tsne_steps::gradient(joint_float, descent.places, exaggerated ? options.exaggeration : 1, descent.gradient);
+    if (i > 0 && i <= options.exaggerated_iterations && i % kProgressEvery == 0 && map.exaggeration > 1 &&
+        collapsed(descent.places)) {
+      map.exaggeration = std::max(map.exaggeration / 2, 1.0);
+      descent = Descent(start_of(components));
+    }
+    if (i == options.exaggerated_iterations) descent.rest();
+    tsne_steps::gradient(joint_float, descent.places, exaggerated ? map.exaggeration : 1, descent.gradient);
     descent.move(exaggerated ? 0.5 : 0.8, rate);
     map.iterations = i + 1;
     if (!exaggerated && i % kProgressEvery == 0 && descent.gradient.norm().item<double>() <= kSmallestGradient) break;

@@ -30,7 +30,8 @@ std::string explanation_page(const Json& record, const at::Tensor& picture,
 
 /// The pairs that `diptych explain RUN --pairs ...` has written below `evaluation` (RUN/eval/<protocol>), one after the
 /// other, each caption's own picture before the one that came first instead. Empty if there are none. throws DataError
-/// if the files are damaged.
-Html explanations(const std::filesystem::path& evaluation, const PictureReader& reader, Thumbnails& thumbnails);
+/// if the files are damaged. `id` begins the ids on the page.
+Html explanations(const std::filesystem::path& evaluation, const PictureReader& reader, Thumbnails& thumbnails,
+                  const std::string& id = "explained");
 
 }  // namespace diptych::report

@@ -25,7 +25,7 @@ std::vector<OppositeRecord> example_opposites(const std::vector<OppositeRecord>&
 /// Gives the picture of an image id, with a text for those who do not see it.
 using ShowImage = std::function<Html(const std::string& image_id, const std::string& alternative)>;
 /// Per relation the share of right choices in both directions and of groups, against chance, and example pairs with
-/// their pictures and scores. Empty without `evaluation`/pairs.jsonl.
-Html positions(const std::filesystem::path& evaluation, const ShowImage& show);
+/// their pictures and scores. Empty without `evaluation`/pairs.jsonl. `id` begins the ids on the page.
+Html positions(const std::filesystem::path& evaluation, const ShowImage& show, const std::string& id = "opposites");
 
 }  // namespace diptych::report

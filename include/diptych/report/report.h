@@ -1,23 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "diptych/report/page.h"
 #include "diptych/report/thumbnails.h"
 
 namespace diptych::report {
-
-/// A section that report cannot make itself because it needs the model (explanations): `body` is called while the page
-/// is built, possibly several times, and may show pictures. An empty body lists the section as not available.
-struct ExtraSection {
-  std::string id, heading;
-  std::function<Html(Thumbnails&)> body;
-  std::string reason;  // why there is nothing, if so
-};
 
 struct ReportOptions {
   std::filesystem::path output;  // FILE.html; summary.md is written beside it
@@ -30,7 +20,6 @@ struct ReportOptions {
   std::string date;           // shown in the footer; the only part that is not a function of the runs
   std::string command;        // how this page was made
   PictureReader reader;
-  std::vector<ExtraSection> extra;  // stand after the embedding map
 };
 
 struct ReportOutcome {

@@ -14,9 +14,10 @@ struct TsneOptions {
 };
 
 struct TsneMap {
-  at::Tensor places;      // [N, 2] float32
-  double divergence = 0;  // KL(P || Q) at the end, in nats
-  double perplexity = 0;  // as used
+  at::Tensor places;        // [N, 2] float32
+  double divergence = 0;    // KL(P || Q) at the end, in nats
+  double perplexity = 0;    // as used
+  double exaggeration = 0;  // as used
   int64_t iterations = 0;
 };
 
@@ -28,9 +29,11 @@ struct TsneMap {
 ///
 /// Start: the first two principal components, scaled to a standard deviation of 1e-4. Descent with momentum 0.5 and
 /// then 0.8, gains per coordinate (+0.2, x0.8, at least 0.01), p exaggerated for the first iterations. All of this is
-/// the algorithm of scikit-learn 1.x (`method="exact"`, `init="pca"`), whose defaults these are. Every pair is visited
-/// in each iteration, so that time is 2 N^2 times the iterations; equal points and threads of any number give equal
-/// bits on one kind of processor.
+/// the algorithm of scikit-learn 1.x (`method="exact"`, `init="pca"`), whose defaults these are, but for one thing:
+/// points without clusters, as many embeddings are, collapse into one under full exaggeration (near the start the map
+/// grows only along eigenvectors of P whose eigenvalue exceeds (1 - 1 / exaggeration) / N); when that is seen, the
+/// exaggeration is halved and the map starts anew. Every pair is visited in each iteration, so that time is 2 N^2 times
+/// the iterations; equal points and threads of any number give equal bits on one kind of processor.
 ///
 /// points    [N, D], any float type; memory about 30 N^2 bytes
 /// progress  called about every 50 iterations with the number done; may throw to stop (signals)

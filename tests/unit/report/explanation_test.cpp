@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "diptych/core/error.h"
+#include "diptych/core/text.h"
 #include "support/temp_dir.h"
 
 namespace diptych::report {
@@ -52,9 +53,9 @@ TEST(ExplanationPage, ShowsWordsAsTextAndBothMeasures) {
   const std::string html = explanation_page(record("<script>alert(1)</script> dog"), grey(20, 30), {{"run", "a & b"}});
   EXPECT_THAT(html,
               AllOf(HasSubstr("&lt;script&gt;alert(1)"), Not(HasSubstr("<script>alert")), HasSubstr("a &amp; b")));
-  EXPECT_THAT(html,
-              AllOf(HasSubstr("+0.400"), HasSubstr("-0.020"), HasSubstr("read as &lt;unk&gt;"), HasSubstr("Grad-CAM"),
-                    HasSubstr("gradient x input"), HasSubstr("cosine 0.500"), HasSubstr("data:image/jpeg;base64,")));
+  EXPECT_THAT(html, AllOf(HasSubstr("+0.400"), HasSubstr("-0.020"), HasSubstr("read as &lt;unk&gt;"),
+                          HasSubstr("Grad-CAM"), HasSubstr("gradient x input"), HasSubstr("cosine 0.500"),
+                          HasSubstr("at most 1.0e-07 of"), HasSubstr("data:image/jpeg;base64,")));
 }
 
 TEST(ExplanationPage, SaysWhatIsMissing) {
@@ -69,6 +70,22 @@ TEST(ExplanationPage, SaysWhatIsMissing) {
   Json attention = record();
   attention["attention"] = {{{"name", "step 1"}, {"map", {{1.0, 0.0}}}}};
   EXPECT_THAT(explanation_page(attention, grey(20, 30), {}), HasSubstr("attention: step 1"));
+}
+
+TEST(ExplanationPage, ALongTextIsCutAtALetterInTheHeading) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "\xc3\xa9";  // 10 kB of one word
+  const std::string html = explanation_page(record(text), grey(20, 30), {});
+  const std::string head = html.substr(0, html.find("Picture and words"));
+  EXPECT_THAT(head, HasSubstr("\xc3\xa9..."));
+  EXPECT_FALSE(find_invalid_utf8(html));
+}
+
+TEST(ExplanationPage, SaysWhenNoWordIsKnown) {
+  EXPECT_THAT(explanation_page(record(), grey(20, 30), {}), Not(HasSubstr("none of these words")));
+  Json unknown = record();
+  unknown["words"][0]["known"] = false;
+  EXPECT_THAT(explanation_page(unknown, grey(20, 30), {}), HasSubstr("none of these words"));
 }
 
 TEST(Explanations, ComeFromTheRunsFiles) {

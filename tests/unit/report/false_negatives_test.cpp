@@ -60,6 +60,18 @@ TEST(LikelyFalseNegatives, ATieIsNone) {
   EXPECT_TRUE(likely_false_negatives(r, 0).empty());
 }
 
+TEST(LikelyFalseNegatives, ARightAnswerIsNoneThoughItsTwoScoresDifferInTheLastDigit) {
+  EvaluationRecord r = record_of_scores(torch::tensor({{0.5, 0.2}, {0.1, 0.5}}), {0, 1});
+  for (auto& list : r.top[0]) list.front().score += 1e-6f;  // the lists and the ranks come from different products
+  EXPECT_TRUE(likely_false_negatives(r, 0).empty());
+  r = record_of_scores(torch::tensor({{0.5, 0.7}, {0.1, 0.8}}), {0, 1});  // image 0 finds caption 1 before its own
+  r.result.ranks[0].first[1] = 2, r.top[0][1].front().score += 1e-6f;     // image 1: its own, at a rank it ties for
+  const auto found = likely_false_negatives(r, 0);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].query, 0);
+  EXPECT_EQ(found[0].found, 1);
+}
+
 TEST(LikelyFalseNegatives, AreWrittenForAPersonToGoThrough) {
   const EvaluationRecord r = record();
   const size_t t2i = direction_of(r, "t2i");

@@ -28,7 +28,7 @@ TEST(ProtocolWarnings, CountTiedHits) {
   ASSERT_NE(ties, nullptr);
   EXPECT_NEAR(ties->percent, 100.0 / 3, 1e-9);
   EXPECT_THAT(ties->message, HasSubstr("1 of 3 t2i queries"));
-  EXPECT_THAT(ties->message, HasSubstr("(33.3 %)"));
+  EXPECT_THAT(ties->message, HasSubstr("(33.3\u00a0%)"));
 }
 
 TEST(ProtocolWarnings, NameWordsCutsAndRepeatedCaptions) {

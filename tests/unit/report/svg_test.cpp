@@ -113,7 +113,7 @@ TEST(ScatterChart, JoinsPairsWithEqualScales) {
                      .groups = {{"images", {0, 10}, {0, 0}, {"a", "<b>"}}, {"captions", {0, 10}, {5, 5}, {}}},
                      .pairs = {{0, 0}, {1, 1}}};
   const std::string markup = scatter_chart(chart).markup();
-  EXPECT_EQ(attribute(markup, "join", "d"), "M14 409L14 163M506 409L506 163");  // 10 units on 492: 5 units are 246
+  EXPECT_EQ(attribute(markup, "join", "d"), "M14 383L14 137M506 383L506 137");  // 10 units on 492: 5 units are 246
   EXPECT_THAT(markup, HasSubstr("&lt;b&gt;"));
   chart.pairs = {{2, 0}};
   EXPECT_THROW(scatter_chart(chart), ShapeError);

@@ -89,6 +89,17 @@ TEST(Tsne, KeepsSeparateClustersApart) {
   EXPECT_GT(squared_distances(centres).add(at::eye(4) * 1e9).min().item<double>(), 25.0);
   EXPECT_GT(map.divergence, 0);
   EXPECT_LT(map.divergence, 0.5);
+  EXPECT_EQ(map.exaggeration, 12);
+}
+
+// Without clusters the full exaggeration draws all points into one, from where nothing grows back.
+TEST(Tsne, PointsWithoutClustersDoNotCollapse) {
+  torch::manual_seed(7);
+  const at::Tensor points = torch::nn::functional::normalize(torch::randn({500, 64}, at::kDouble));
+  const TsneMap map = tsne(points, {.iterations = 500});
+  EXPECT_LT(map.exaggeration, 12);
+  EXPECT_GT(map.places.std(0).min().item<double>(), 1.0);
+  EXPECT_EQ(map.iterations, 500);
 }
 
 TEST(Tsne, IsRepeatableWithAnyNumberOfThreads) {
