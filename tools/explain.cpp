@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "command.h"
@@ -11,6 +12,7 @@ namespace {
 
 struct ExplainArguments {
   std::string run, checkpoint = "best", split = "test", image, text, out, pairs;
+  bool has_image = false, has_text = false;  // given, if only as ""
   bool pointing = false;
 };
 
@@ -27,6 +29,12 @@ std::string explanation_text(const Explanation& explanation) {
   for (const Explanation::Word& word : explanation.words)
     out += concat("  ", escape_for_log(word.word, 40), word.known ? "" : " (unknown)", "  ", fixed(word.left_out),
                   word.gradient ? "; " + fixed(*word.gradient) : "", "\n");
+  if (explanation.words_cut > 0)
+    out += concat("  ", explanation.words_cut, " more words, beyond data.text.max_length, were not read\n");
+  if (std::ranges::none_of(explanation.words, &Explanation::Word::known))
+    out += "  the vocabulary holds none of these words: the text said nothing to the model\n";
+  if (explanation.relevance.max().item<float>() <= 0) return out + "no place of the picture speaks for this text\n";
+  if (explanation.relevance.numel() == 1) return out;  // one place is no place
   const int64_t height = explanation.picture.size(0), width = explanation.picture.size(1);
   const auto [row, column] = most_relevant_pixel(explanation.relevance, height, width);
   return out + concat("most relevant place of the picture: ", 100 * column / width, " % from the left, ",
@@ -77,13 +85,16 @@ void check(const ExplainArguments& arguments) {
   if (arguments.split != "val" && arguments.split != "test")
     throw UsageError::command_line("--split " + escape_for_log(arguments.split) + ": expected val or test",
                                    did_you_mean(arguments.split, {"val", "test"}));
-  const bool one = !arguments.image.empty() || !arguments.text.empty();
+  const bool one = arguments.has_image || arguments.has_text;
   if (one + !arguments.pairs.empty() + arguments.pointing != 1)
     throw UsageError::command_line("expected one of --image with --text, --pairs and --pointing",
                                    "diptych explain RUN --image FILE --text TEXT -o PAGE.html");
-  if (one && (arguments.image.empty() || arguments.text.empty()))
-    throw UsageError::command_line(arguments.image.empty() ? "--text needs --image" : "--image needs --text");
+  if (one && arguments.has_image != arguments.has_text)
+    throw UsageError::command_line(arguments.has_text ? "--text needs --image" : "--image needs --text");
   if (!one && !arguments.out.empty()) throw UsageError::command_line("-o goes with --image and --text");
+  if (std::error_code absent; std::filesystem::equivalent(arguments.out, arguments.image, absent))
+    throw UsageError::command_line("-o " + escape_for_log(arguments.out, 200) + " is the picture itself",
+                                   "-o PAGE.html");
   if (!arguments.pairs.empty()) parse_pair_choice(arguments.pairs);
   if (!is_run_directory(arguments.run))
     throw CheckpointError(escape_for_log(arguments.run, 200), "is no run directory: it has no config.resolved.yaml");
@@ -106,8 +117,9 @@ Command add_explain(CLI::App& app) {
                     "generated corpora: how often the heat of 'the red circle' points at the red circle");
   command->add_option("--checkpoint", arguments->checkpoint, "best, latest, or a name such as step-00001234");
   command->add_option("--split", arguments->split, "val or test, for --pairs and --pointing");
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
-                               const std::vector<std::string>& overrides) {
+  const auto run = [arguments, command](const Globals& globals, const Catalog& catalog,
+                                        const std::vector<std::string>& overrides) {
+    arguments->has_image = command->count("--image") > 0, arguments->has_text = command->count("--text") > 0;
     check(*arguments);
     const Split split = arguments->split == "val" ? Split::val : Split::test;
     const LoadedRun loaded = load_run(catalog, arguments->run, arguments->checkpoint, overrides, globals.threads);

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "diptych/core/io/json.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -18,7 +20,7 @@ class Explain : public ::testing::Test {
   static void SetUpTestSuite() {
     shared_ = std::make_unique<TempDir>();
     write_tiny_config(shared_->path());
-    must({"train", "-c", "tiny.yaml", "--run-dir", "shapes", "train.stages.0.epochs=1"});
+    must({"train", "-c", "tiny.yaml", "--run-dir", "shapes", "train.stages.0.epochs=1", "model.image.stride=16"});
     must({"data", "synth", "positions", "-o", "pairs", "--images", "64"});
     must({"train", "-c", "tiny.yaml", "--run-dir", "positions", "data.corpus.root=pairs",
           "evaluate.protocol={type: positions}", "evaluate.select=val/t2i/left_right", "model.image.pool=grid",
@@ -64,7 +66,8 @@ TEST_F(Explain, PositionsNeedPairs) {
 TEST_F(Explain, WritesOneOfflinePage) {
   const auto result = must({"explain", "shapes", "--image", picture(), "--text", "a big red zebra", "-o", "page.html"});
   EXPECT_NE(result.out.find("zebra (unknown)"), std::string::npos) << result.out;
-  EXPECT_NE(result.out.find("most relevant place"), std::string::npos) << result.out;
+  const bool places = result.out.find("most relevant place") != std::string::npos;
+  EXPECT_NE(places, result.out.find("no place of the picture") != std::string::npos) << result.out;
   const std::string page = slurp(dir() / "page.html");
   for (const char* word :
        {"a big red zebra", "Grad-CAM", "data:image/jpeg;base64,", "read as &lt;unk&gt;", "every word"})
@@ -74,14 +77,14 @@ TEST_F(Explain, WritesOneOfflinePage) {
 }
 
 TEST_F(Explain, ClosedFormAndAutogradAgree) {
-  for (const char* run : {"shapes", "positions"}) {
+  for (const std::string run : {"shapes", "positions"}) {
     const Json document =
         Json::parse(must({"explain", run, "--image", picture(), "--text", "a red circle", "--json"}).out);
     const Json& explanation = document["explanation"];
     ASSERT_TRUE(explanation["closed_form_difference"].is_number());
     EXPECT_LT(explanation["closed_form_difference"].get<double>(), 1e-5);
     EXPECT_EQ(explanation["words"].size(), 3u);
-    EXPECT_EQ(explanation["relevance"].size(), 1u);  // 32 pixels and a stride of 32
+    EXPECT_EQ(explanation["relevance"].size(), run == "shapes" ? 2u : 1u);  // 32 pixels, strides 16 and 32
   }
 }
 
@@ -90,6 +93,44 @@ TEST_F(Explain, HostileTextStaysText) {
         "hostile.html"});
   const std::string page = slurp(dir() / "hostile.html");
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+}
+
+TEST_F(Explain, LongAndUnknownTextsAreExplainedAndSaidToBe) {
+  const auto explained = [&](const std::string& text) {
+    return must({"explain", "shapes", "--image", picture(), "--text", text, "-o", "odd.html"}).out;
+  };
+  std::string many;
+  for (int i = 0; i < 2500; ++i) many += "red ";  // 10 kB
+  EXPECT_NE(explained(many).find("2460 more words"), std::string::npos);
+  EXPECT_NE(slurp(dir() / "odd.html").find("2460 words beyond"), std::string::npos);
+  EXPECT_NE(explained(std::string(10000, 'r')).find("none of these words"), std::string::npos);
+  EXPECT_NE(slurp(dir() / "odd.html").find("none of these words"), std::string::npos);
+  EXPECT_EQ(explained("red zebra").find("none of these words"), std::string::npos);
+  EXPECT_NE(explained("a \xff red \xf0\x9f\x90\x95 \xd7\x9b").find("red"),
+            std::string::npos);  // broken UTF-8, emoji, RTL
+}
+
+TEST_F(Explain, ADamagedOrForeignRunIsNamed) {
+  const Words rest = {"--image", picture(), "--text", "a red circle"};
+  const auto explain = [&](const char* run) { return Words{"explain", run, rest[0], rest[1], rest[2], rest[3]}; };
+  fs::copy(dir() / "shapes", dir() / "cut", fs::copy_options::recursive);
+  fs::remove_all(dir() / "cut/checkpoints");
+  expect_failure(explain("cut"), 4, {"cut", "checkpoint"});
+  fs::copy(dir() / "shapes", dir() / "foreign", fs::copy_options::recursive);
+  std::string config = slurp(dir() / "foreign/config.resolved.yaml");
+  config.insert(config.find("experiment:"), "from_the_future: 7\n");
+  std::ofstream(dir() / "foreign/config.resolved.yaml") << config;
+  expect_failure(explain("foreign"), 2, {"config.resolved.yaml", "from_the_future"});
+}
+
+TEST_F(Explain, NothingThatIsThereIsLost) {
+  fs::copy_file(dir() / picture(), dir() / "mine.jpg");
+  const std::string before = slurp(dir() / "mine.jpg");
+  expect_failure({"explain", "shapes", "--image", "mine.jpg", "--text", "red", "-o", "./mine.jpg"}, 2,
+                 {"the picture itself"});
+  EXPECT_EQ(slurp(dir() / "mine.jpg"), before);
+  fs::create_directory(dir() / "folder");
+  expect_failure({"explain", "shapes", "--image", "mine.jpg", "--text", "red", "-o", "folder"}, 5, {"directory"});
 }
 
 TEST_F(Explain, PairsLandInTheRun) {
@@ -123,6 +164,10 @@ TEST_F(Explain, MistakesAreNamed) {
   expect_failure({"explain", "shapes", "--text", "x", "--pointing"}, 2, {"expected one of"});
   expect_failure({"explain", "shapes", "--pointing", "-o", "x.html"}, 2, {"-o"});
   expect_failure({"explain", "shapes", "--image", picture(), "--text", "?!"}, 2, {"holds no word"});
+  expect_failure({"explain", "shapes", "--image", picture(), "--text", ""}, 2, {"holds no word"});
+  expect_failure({"explain", "shapes", "--image", "set/images", "--text", "x"}, 3, {"is a directory"});
+  expect_failure({"explain", "shapes", "--image", picture(), "--text", "x", "data.image.max_megapixels=0.001"}, 3,
+                 {"megapixels"});
   expect_failure({"explain", "shapes", "--image", "absent.jpg", "--text", "x"}, 3, {"absent.jpg"});
   expect_failure({"explain", "shapes", "--image", "set/set.jsonl", "--text", "x"}, 3, {"set.jsonl"});
   expect_failure({"explain", "shapes", "--image", picture(), "--text", "x", "-o", "no/such/folder.html"}, 5,

@@ -71,7 +71,24 @@ std::string read_file(const fs::path& path, uint64_t max_bytes, ErrorClass error
   return bytes;
 }
 
-void write_file_atomically(const fs::path& path, const std::function<void(const ByteSink&)>& fill) {
+namespace {
+
+/// The file that a new one takes the place of: behind links, and never a device, pipe or folder.
+fs::path replaceable(const fs::path& path) {
+  std::error_code absent;
+  const fs::file_status status = fs::status(path, absent);
+  if (!fs::exists(status)) return path;
+  if (fs::is_directory(status)) throw OutputError(posix::shown(path), "Is a directory", "give the name of a file");
+  if (!fs::is_regular_file(status))
+    throw OutputError(posix::shown(path), "is not a regular file", "give the name of a file");
+  const fs::path real = fs::is_symlink(path, absent) ? fs::canonical(path, absent) : path;
+  return absent ? path : real;
+}
+
+}  // namespace
+
+void write_file_atomically(const fs::path& given, const std::function<void(const ByteSink&)>& fill) {
+  const fs::path path = replaceable(given);
   durable::Staging staging(durable::staging_path(path));
   durable::NewFile file(staging.path(), path);
   fill([&](const void* data, size_t size) { file.write(data, size); });

@@ -19,8 +19,9 @@ std::string read_file(const std::filesystem::path& path, uint64_t max_bytes, Err
 using ByteSink = std::function<void(const void* data, size_t size)>;
 
 /// Writes to `.tmp-<name>-<host>-<pid>` beside, fsync, reads it back and compares hashes, rename, fsync of the folder:
-/// the file appears whole or not at all, and no temporary file stays. One writer per path at a time. throws OutputError
-/// with path and cause; for a full disk also the bytes needed (or written) and free.
+/// the file appears whole or not at all, and no temporary file stays. A link stays, the file behind it is replaced;
+/// devices, pipes and folders are refused. One writer per path at a time. throws OutputError with path and cause; for a
+/// full disk also the bytes needed (or written) and free.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 /// The same for a file made piece by piece: `fill` calls the sink it is given.
 void write_file_atomically(const std::filesystem::path& path, const std::function<void(const ByteSink& sink)>& fill);

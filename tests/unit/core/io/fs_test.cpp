@@ -127,6 +127,19 @@ TEST(WriteFileAtomically, NamesPathAndCause) {  // P9
   EXPECT_THAT(names_in(folder.path()), ElementsAre("dir", "file"));
 }
 
+TEST(WriteFileAtomically, LeavesLinksAndWhatIsNoFileInPlace) {
+  const TempDir folder;
+  folder.write("real", "old");
+  fs::create_symlink("real", folder / "link");
+  write_file_atomically(folder / "link", "new");
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(slurp(folder / "real"), "new");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(complaint_of([&] { write_file_atomically(folder / "pipe", "x"); }), HasSubstr("not a regular file"));
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+  EXPECT_THAT(names_in(folder.path()), ElementsAre("link", "pipe", "real"));
+}
+
 TEST(WriteFileAtomically, LeavesTheOldFileWhenTheContentCannotBeMade) {
   const TempDir folder;
   folder.write("a", "old");
