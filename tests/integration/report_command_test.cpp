@@ -5,6 +5,7 @@
 #include <set>
 
 #include "diptych/core/io/json.h"
+#include "support/browser.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 #include "support/tiny_corpus.h"
@@ -236,6 +237,106 @@ TEST_F(Report, AnOutputThatCannotBeWrittenKeepsTheOldPage) {
   std::ofstream(dir() / "file") << "x";
   EXPECT_EQ(report({"a", "-o", "file/page.html"}).exit_code, 5);
   EXPECT_EQ(report({"a", "-o", "set"}).exit_code, 5);
+}
+
+/// The page of both runs in a browser. Skipped where there is none.
+class ReportInBrowser : public Report {
+ protected:
+  void SetUp() override {
+    const std::string program = chromium_program();
+    if (program.empty()) GTEST_SKIP() << "no Chromium found: set CHROMIUM to its path to run this test";
+    file_ = dir() / "page.html";
+    page({"a", "b", "-o", "page.html"});
+    browser_ = std::make_unique<Browser>(program);
+    browser_->open_page(file_);
+  }
+  void TearDown() override {
+    if (!browser_) return;
+    EXPECT_THAT(browser_->complaints(file_), ::testing::IsEmpty());
+  }
+  int64_t count(const std::string& expression) { return browser_->evaluate(expression).get<int64_t>(); }
+  void type(const std::string& field, const std::string& text) {
+    browser_->evaluate("document.getElementById('" + field + "').focus()");
+    browser_->call("Input.insertText", {{"text", text}});
+  }
+  fs::path file_;
+  std::unique_ptr<Browser> browser_;
+};
+
+constexpr const char* kVisibleCards =
+    "Array.from(document.querySelectorAll('#gallery article')).filter(e => e.offsetHeight > 0).length";
+
+TEST_F(ReportInBrowser, HostileTextMakesNoElement) {
+  EXPECT_EQ(count("document.images.length"), 0);
+  EXPECT_EQ(count("document.querySelectorAll('script:not([type])').length"), 1);
+  EXPECT_EQ(count("document.querySelectorAll('main script, iframe, object, form, base, link').length"), 0);
+  EXPECT_GT(count("document.body.textContent.split('<script>alert(1)</script>').length"), 1);
+}
+
+TEST_F(ReportInBrowser, SearchesTheGalleries) {
+  const int64_t before = count(kVisibleCards);  // one group of one direction of one run
+  EXPECT_GT(before, 1);
+  type("gallery-filter", "<SCRIPT>alert(1) 0");
+  const int64_t found = count(kVisibleCards);
+  const std::string said = browser_->evaluate("document.querySelector('#galleries output').textContent");
+  EXPECT_GT(found, 0);
+  EXPECT_LT(found, count("document.querySelectorAll('#gallery article').length"));
+  EXPECT_TRUE(said.starts_with(std::to_string(found) + " of ")) << said;
+  type("gallery-filter", " nowhere");
+  EXPECT_EQ(count(kVisibleCards), 0);
+}
+
+TEST_F(ReportInBrowser, ButtonsChooseAndSort) {
+  const int64_t before = count(kVisibleCards);
+  browser_->evaluate("document.querySelector('#gallery .chips button').click()");  // All
+  EXPECT_GT(count(kVisibleCards), before);
+  const std::string column =
+      "Array.from(document.querySelector('#results-0').tBodies[0].rows).map(r => Number(r.cells[1].dataset.v))";
+  for (const bool descending : {true, false}) {
+    browser_->evaluate("document.querySelectorAll('#results-0 thead button')[1].click()");
+    const auto values = browser_->evaluate(column).get<std::vector<double>>();
+    EXPECT_TRUE(descending ? values[0] >= values[1] : values[0] <= values[1]);
+    EXPECT_EQ(browser_->evaluate("document.querySelectorAll('#results-0 th')[1].getAttribute('aria-sort')"),
+              descending ? "descending" : "ascending");
+  }
+}
+
+TEST_F(ReportInBrowser, IsUsedWithTheKeyboard) {
+  constexpr int kTab = 9, kEnter = 13;
+  browser_->press("Tab", kTab);
+  EXPECT_EQ(browser_->evaluate("document.activeElement.className"), "skip");
+  EXPECT_GE(count("document.activeElement.getBoundingClientRect().left"), 0);
+  for (int i = 0; i < 40; ++i) {
+    browser_->press("Tab", kTab);
+    EXPECT_NE(browser_->evaluate("getComputedStyle(document.activeElement).outlineStyle"), "none")
+        << browser_->evaluate("document.activeElement.outerHTML.slice(0, 200)");
+  }
+  browser_->evaluate("document.querySelector('details > summary').focus()");
+  browser_->call(
+      "Input.dispatchKeyEvent",
+      {{"type", "keyDown"}, {"key", "Enter"}, {"code", "Enter"}, {"text", "\r"}, {"windowsVirtualKeyCode", kEnter}});
+  EXPECT_TRUE(browser_->evaluate("document.activeElement.parentElement.open").get<bool>());
+}
+
+TEST_F(ReportInBrowser, FitsAPhoneInLightAndDark) {
+  browser_->call("Emulation.setDeviceMetricsOverride",
+                 {{"width", 390}, {"height", 844}, {"deviceScaleFactor", 1}, {"mobile", true}});
+  std::string background;
+  for (const char* scheme : {"light", "dark"}) {
+    browser_->call("Emulation.setEmulatedMedia",
+                   {{"features", {{{"name", "prefers-color-scheme"}, {"value", scheme}}}}});
+    EXPECT_LE(count("document.documentElement.scrollWidth"), 390) << scheme;
+    const std::string colour = browser_->evaluate("getComputedStyle(document.body).backgroundColor");
+    EXPECT_NE(colour, background);
+    background = colour;
+  }
+}
+
+TEST_F(ReportInBrowser, ShowsEverythingWithoutScripts) {
+  browser_->call("Emulation.setScriptExecutionDisabled", {{"value", true}});
+  browser_->open_page(file_);
+  EXPECT_EQ(count(kVisibleCards), count("document.querySelectorAll('#gallery article').length"));
+  EXPECT_EQ(count("document.querySelectorAll('.chips').length"), 0);
 }
 
 TEST_F(Report, PrintsWhatItWrote) {
