@@ -73,22 +73,24 @@ at::Tensor LinearBnHead::forward(const at::Tensor& features) {
 
 PythonPiece LinearBnHead::python() const {
   return PythonPiece{{R"py(class LinearBnHead(nn.Module):
-    def __init__(self, features, dim, affine):
+    def __init__(self, features, dim, affine, scale):
         super().__init__()
         self.fc = nn.Linear(features, dim, bias=False)
-        self.bn = nn.BatchNorm1d(dim, affine=affine)
+        self.bn = nn.BatchNorm1d(dim, affine=affine and scale)
+        self.offset = nn.Parameter(torch.zeros(dim)) if affine and not scale else None
 
     def forward(self, x):
-        return self.bn(self.fc(x))
+        x = self.bn(self.fc(x))
+        return x if self.offset is None else x + self.offset
 )py"},
-                     concat("LinearBnHead(", fc_->options.in_features(), ", ", options_.dim,
-                            ", affine=", options_.affine ? "True" : "False", ")")};
+                     concat("LinearBnHead(", fc_->options.in_features(), ", ", options_.dim, ", affine=",
+                            options_.affine ? "True" : "False", ", scale=", options_.scale ? "True" : "False", ")")};
 }
 
-// BN(W f) = gamma / sqrt(var + eps) (W f - mean) + beta
+// BN(W f) = gamma / sqrt(var + eps) (W f - mean) + beta, gamma = 1 where it is not learned
 at::Tensor LinearBnHead::linear_part() const {
   const at::Tensor scale = (bn_->running_var + bn_->options.eps()).rsqrt();
-  return fc_->weight * (options_.affine ? scale * bn_->weight : scale).unsqueeze(1);
+  return fc_->weight * (bn_->options.affine() ? scale * bn_->weight : scale).unsqueeze(1);
 }
 
 MlpHead::MlpHead(const Options& options, const HeadContext& context) : options_(options) {

@@ -57,7 +57,7 @@ class PartFolder {
     lock_ = std::make_unique<RunLock>(folder_);
     remove_stale_staging(folder_);
     const fs::path manifest = folder_ / "manifest.json";
-    if (!fs::exists(manifest)) {
+    if (!fs::exists(manifest) || !holds_parts()) {  // without parts it does not matter whose it was
       write_file_atomically(manifest, job_.dump(1) + "\n");
       return;
     }
@@ -110,6 +110,11 @@ class PartFolder {
   }
 
  private:
+  bool holds_parts() const {
+    return std::ranges::any_of(fs::directory_iterator(folder_), [](const fs::directory_entry& entry) {
+      return entry.path().filename().native().starts_with("part-");
+    });
+  }
   fs::path name(int64_t number) const {
     const std::string digits = std::to_string(number);
     return folder_ / concat("part-", std::string(8 - std::min<size_t>(8, digits.size()), '0'), digits, ".safetensors");

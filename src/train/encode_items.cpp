@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxListBytes = uint64_t{1} << 30;
+constexpr size_t kMaxIdBytes = 1 << 14;
 
 std::string shown_name(const fs::path& path) { return escape_for_log(path.native(), 400); }
 
@@ -97,14 +98,18 @@ class PictureLister {
       add_list(given);
   }
   EncodeItems take() {
-    if (others_ > 0) items_.notes.push_back(concat(others_, " files with other endings were passed over"));
-    if (links_ > 0) items_.notes.push_back(concat(links_, " linked folders were passed over"));
+    if (others_ > 0) items_.notes.push_back(concat("files with other endings that were passed over: ", others_));
+    if (links_ > 0) items_.notes.push_back(concat("linked folders that were passed over: ", links_));
+    if (strange_ > 0)
+      items_.notes.push_back(concat("names that are no UTF-8 and stand escaped in the ids: ", strange_));
     return std::move(items_);
   }
 
  private:
   void add_picture(const std::string& id, const fs::path& path) {
-    items_.ids.push_back(id);
+    const bool plain = !find_invalid_utf8(id);
+    strange_ += !plain;
+    items_.ids.push_back(plain ? id : escape_for_log(id, kMaxIdBytes));
     items_.content.push_back(absolute_name(path));
   }
   void add_folder(const fs::path& folder) {
@@ -144,7 +149,7 @@ class PictureLister {
   }
 
   bool several_;
-  int64_t others_ = 0, links_ = 0;
+  int64_t others_ = 0, links_ = 0, strange_ = 0;
   EncodeItems items_;
 };
 

@@ -13,6 +13,7 @@ namespace diptych::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Words = std::vector<std::string>;
@@ -86,6 +87,8 @@ TEST_F(Use, MistakesAreNamed) {
   expect_failure({"encode", "run", "--images", "set/images", "-o", "x.txt"}, 2, {".safetensors or .npz"});
   expect_failure({"encode", "run", "--images", "absent", "-o", "x.npz"}, 3, {"absent", "no such file"});
   expect_failure({"encode", "run", "--images", "bad", "-o", "x.npz"}, 3, {"broken.png", "--skip-bad"});
+  fs::create_directory(dir() / "empty");
+  expect_failure({"encode", "run", "--images", "empty", "-o", "x.npz"}, 3, {"empty", "holds no .jpg"});
   expect_failure({"encode", "absent", "--images", "bad", "-o", "x.npz"}, 4, {"absent", "no such run"});
   expect_failure({"encode", "run", "--texts", "captions.txt", "-o", "g.safetensors"}, 2, {"--overwrite"});
   expect_failure({"search", "g.safetensors", "--model", "run"}, 2, {"no query given"});
@@ -96,6 +99,41 @@ TEST_F(Use, MistakesAreNamed) {
   expect_failure({"search", "g.safetensors", "red", "-o", "page.pdf"}, 2, {".html"});
   expect_failure({"export", "run"}, 2, {"no folder given"});
   expect_failure({"export", "run", "-o", "set"}, 2, {"not empty"});
+}
+
+TEST_F(Use, HostileFileNamesAreShownAsText) {
+  fs::create_directories(dir() / "host");
+  for (const char* name : {"<img src=x onerror=alert(1)>.jpg", "new\nline.jpg", "esc\x1b[31m.jpg", "rtl\u202egpj.jpg",
+                           "-rf.jpg", "\xff\xfe.jpg", "\xff\xfd.jpg"})
+    fs::copy_file(a_picture(), dir() / "host" / name);
+  const auto encoded = run_program({"encode", "run", "--images", "host", "-o", "h.safetensors"}, dir());
+  EXPECT_EQ(encoded.exit_code, 0) << encoded.err;
+  EXPECT_THAT(encoded.err, HasSubstr("no UTF-8"));
+  const auto found = run_program({"search", "h.safetensors", "red", "-o", "h.html"}, dir());
+  EXPECT_EQ(found.exit_code, 0) << found.err;
+  for (const char* shown :
+       {"new\\x0aline.jpg", "esc\\x1b[31m.jpg", "rtl\\u{202e}gpj.jpg", "\\xff\\xfe.jpg", "\\xff\\xfd.jpg"})
+    EXPECT_THAT(found.out, HasSubstr(shown));
+  EXPECT_THAT(found.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(slurp(dir() / "h.html"), AllOf(HasSubstr("&lt;img src=x"), Not(HasSubstr("<img src=x"))));
+}
+
+TEST_F(Use, ABrokenGalleryIsRefused) {
+  const std::string whole = slurp(dir() / "g.safetensors");
+  for (const size_t size : {size_t{0}, size_t{3}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    shared_->write("cut.safetensors", whole.substr(0, size));
+    expect_failure({"search", "cut.safetensors", "red", "--model", "run"}, 3, {"cut.safetensors"});
+  }
+  expect_failure({"search", "absent.safetensors", "red", "--model", "run"}, 3, {"absent.safetensors"});
+  expect_failure({"search", "g.safetensors", "red", "--model", "bad"}, 4, {"no run directory"});
+}
+
+TEST_F(Use, OutputsThatCannotBeWritten) {
+  expect_failure({"encode", "run", "--images", "set/images", "-o", "captions.txt/x.npz"}, 5, {"captions.txt"});
+  expect_failure({"export", "run", "-o", "captions.txt/x"}, 5, {"captions.txt"});
+  const auto page = run_program({"search", "g.safetensors", "red", "-o", "nowhere/x.html"}, dir());
+  EXPECT_EQ(page.exit_code, 5) << page.err;
+  EXPECT_THAT(page.err, HasSubstr("nowhere/x.html"));
 }
 
 TEST_F(Use, AGalleryOfAnotherModelIsRefused) {

@@ -30,6 +30,8 @@ struct EncodeItems {
 ///   a list     any other file, or - for standard input: one PATH a line, or ID<TAB>PATH; paths are relative to the
 ///              list's folder (standard input: to the working directory)
 ///
+/// In an id, a name that is no UTF-8 stands with \xNN for its bytes; search has no thumbnail of such a picture.
+///
 /// throws DataError: nothing there, a folder without pictures, two items of one id.
 EncodeItems list_pictures(const std::vector<std::string>& paths);
 

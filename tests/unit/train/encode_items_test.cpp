@@ -29,7 +29,17 @@ TEST(ListPictures, AFolderAtAllDepthsInOrder) {
   const EncodeItems items = list_pictures({dir / "p"});
   EXPECT_THAT(items.ids, ElementsAre("a.jpeg", "a/z.png", "b.JPG", "c.webp"));
   EXPECT_EQ(items.content[1], (dir / "p/a/z.png").string());
-  EXPECT_THAT(items.notes, ElementsAre(HasSubstr("1 files"), HasSubstr("1 linked")));
+  EXPECT_THAT(items.notes, ElementsAre("files with other endings that were passed over: 1",
+                                       "linked folders that were passed over: 1"));
+}
+
+TEST(ListPictures, NamesThatAreNoUtf8KeepDistinctIds) {
+  const TempDir dir;
+  dir.write("p/\xff\xfe.jpg", "x"), dir.write("p/\xff\xfd.jpg", "x");
+  const EncodeItems items = list_pictures({dir / "p"});
+  EXPECT_THAT(items.ids, ElementsAre("\\xff\\xfd.jpg", "\\xff\\xfe.jpg"));
+  EXPECT_THAT(items.notes, ElementsAre(HasSubstr("no UTF-8")));
+  EXPECT_TRUE(std::filesystem::exists(items.content[0]));
 }
 
 TEST(ListPictures, SeveralPathsKeepTheirNames) {

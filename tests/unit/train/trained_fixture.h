@@ -31,6 +31,29 @@ inline std::string use_config(const std::string& model = kSmallModel, const std:
          evaluate + "}\n";
 }
 
+/// Normalises by the statistics of the next batch, and keeps them.
+template <class BatchNorm>
+void take_next_statistics(torch::nn::Module& module) {
+  if (auto* norm = module.as<BatchNorm>()) norm->options.momentum(1.0);
+}
+
+/// The statistics of some pictures and captions in every BatchNorm, as training would have gathered them. With
+/// arbitrary ones an untrained network gives nearly the same embedding for everything, and no test could tell items
+/// apart.
+inline void gather_statistics(JointModel& model) {
+  for (const auto& module : model.modules()) {
+    take_next_statistics<torch::nn::BatchNorm1d>(*module);
+    take_next_statistics<torch::nn::BatchNorm2d>(*module);
+  }
+  model.train();
+  const at::Tensor coarse = at::upsample_bilinear2d(at::randn({24, 3, 5, 5}), {40, 40}, false);
+  model.image_embedding(model.image_features(coarse + at::randn({24, 3, 40, 40})));
+  model.text_embedding(at::randint(4, 10, {24, 5}, at::kLong), at::arange(24, at::kLong).remainder(5) + 1);
+  model.eval();
+  for (const auto& item : model.named_buffers())  // no channel that hardly varied becomes a loudspeaker of rounding
+    if (item.key().ends_with("running_var")) item.value().clamp_min_(0.1 * item.value().mean().item<double>());
+}
+
 /// A run as a training would have left it: configuration, vocabulary, one checkpoint of random weights with BatchNorm
 /// statistics that matter.
 inline std::filesystem::path write_run(const Catalog& catalog, const std::filesystem::path& folder,
@@ -47,8 +70,7 @@ inline std::filesystem::path write_run(const Catalog& catalog, const std::filesy
   const at::NoGradGuard no_grad;
   for (const auto& item : system->named_parameters())
     item.value().add_(0.1 * item.value().abs().mean() * at::randn_like(item.value()));
-  for (const auto& item : system->named_buffers())
-    if (item.value().is_floating_point()) item.value().copy_(at::rand_like(item.value()) + 0.5);
+  gather_statistics(*system->model);
   Checkpoint checkpoint;
   checkpoint.model.tensors = module_state(*system);
   checkpoint.state.step = 1;
