@@ -15,8 +15,9 @@ using Words = std::vector<std::string>;
 
 /// What the value of an option or of a positional argument can be, where it is no file.
 std::map<std::string, Words> known_values(const Catalog& catalog) {
-  Words kinds;
-  catalog.for_each([&](const auto& registry) { kinds.push_back(registry.kind()); });
+  Words sections;
+  for (const Row& row : rows_of(Experiment(catalog)))
+    if (row.depth == 0) sections.push_back(row.key);
   return {{"--color", {"auto", "always", "never"}},
           {"--progress", {"auto", "bar", "plain", "off"}},
           {"--completion", {"bash", "zsh", "fish"}},
@@ -25,8 +26,17 @@ std::map<std::string, Words> known_values(const Catalog& catalog) {
           {"--protocol", catalog.protocols.names()},
           {"--decode", {"all"}},
           {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes"}},
-          {"KIND", kinds},
-          {"WHAT", {"shapes"}}};
+          {"PREFIX", sections},
+          {"WHAT", {"shapes", "positions"}}};
+}
+
+/// `describe KIND NAME`: a kind leads to its components as a command to its subcommands.
+std::vector<CompletionCommand> kinds_of(const Catalog& catalog) {
+  std::vector<CompletionCommand> out;
+  catalog.for_each([&](const auto& registry) {
+    out.push_back({.name = registry.kind(), .doc = "components of this kind", .words = registry.names()});
+  });
+  return out;
 }
 
 CompletionCommand describe(const CLI::App& app, const std::set<const CLI::App*>& with_overrides,
@@ -34,6 +44,7 @@ CompletionCommand describe(const CLI::App& app, const std::set<const CLI::App*>&
   CompletionCommand out{.name = app.get_name(), .doc = app.get_description()};
   out.takes_overrides = with_overrides.contains(&app);
   for (const CLI::Option* option : app.get_options()) {
+    if (app.get_parent() && option->check_lname("help")) continue;  // the program's own is valid everywhere
     if (!option->nonpositional()) {
       if (const auto found = values.find(option->get_name(true)); found != values.end())
         out.words.insert(out.words.end(), found->second.begin(), found->second.end());
@@ -89,7 +100,9 @@ std::string completion_of(const CLI::App& app, const std::vector<Command>& comma
   std::set<const CLI::App*> with_overrides;
   for (const Command& each : commands)
     if (each.takes_overrides) with_overrides.insert(each.app);
-  const CompletionCommand program = describe(app, with_overrides, known_values(catalog));
+  CompletionCommand program = describe(app, with_overrides, known_values(catalog));
+  for (CompletionCommand& each : program.subcommands)
+    if (each.name == "describe") each.subcommands = kinds_of(catalog);
   for (const auto& [value, name] : enum_names(Shell{}))
     if (shell == name) return completion_script(value, program, keys_of(catalog));
   throw UsageError::command_line("--completion " + escape_for_log(shell) + ": expected bash, zsh or fish",

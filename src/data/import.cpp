@@ -113,7 +113,9 @@ std::string to_text(const ImportReport& report) {
   out += concat("written: ", escape_for_log(report.set.string(), 300),
                 "\nread it with\n  data:\n    corpus: {type: jsonl, root: ", importing::yaml_text(folder),
                 ", annotations: ", importing::yaml_text(report.set.filename()),
-                ", name: ", importing::yaml_text(report.corpus), ", images: ", importing::yaml_text(images), "}\n");
+                ", name: ", importing::yaml_text(report.corpus), ", images: ", importing::yaml_text(images),
+                "}\ncheck it with\n  diptych data check ", escape_for_log(report.set.string(), 300),
+                " images=", importing::yaml_text(images), "\n");
   return out;
 }
 

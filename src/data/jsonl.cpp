@@ -59,11 +59,14 @@ Corpus JsonlReader::read() const {
   ImageFinder finder(corpus.image_root);
   LabelNumbers labels(corpus);
   RecordProblems problems(path.string());
-  for_each_line(path, [&](std::string_view line, const Place& place) {
-    problems.collect([&] {
-      jsonl::add_image(corpus, parse_json(line, concat(path.string(), ":", place.record)), place, finder, labels);
-    });
-  });
+  for_each_line(
+      path,
+      [&](std::string_view line, const Place& place) {
+        problems.collect([&] {
+          jsonl::add_image(corpus, parse_json(line, concat(path.string(), ":", place.record)), place, finder, labels);
+        });
+      },
+      &problems);
   problems.throw_if_any();
   end_corpus(corpus, options_);
   return corpus;

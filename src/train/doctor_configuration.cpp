@@ -35,7 +35,9 @@ struct Patient {
   const Catalog& catalog;
   const DoctorRequest& request;
   std::string command(const std::string& what) const {
-    return concat("diptych ", what, " --config ", escape_for_log(request.config.string(), 300));
+    std::string out = concat("diptych ", what, " --config ", escape_for_log(request.config.string(), 300));
+    for (const std::string& each : request.overrides) out += " '" + escape_for_log(each, 300) + "'";
+    return out;
   }
 };
 
@@ -71,7 +73,7 @@ bool check_files(Patient& patient, const Experiment& experiment) {
     patient.out.fail(
         "paths",
         concat(escape_for_log(file.string(), 300), fs::exists(file, error) ? " is not a regular file" : " is missing"),
-        patient.command("config show --origin") + ", which says where the path comes from");
+        patient.command("config show --origin") + "   # says where the path comes from");
   }
   if (all) patient.out.ok("paths", concat(files.size(), " files are there"));
   return all;
@@ -111,7 +113,7 @@ void check_words(Patient& patient, const Corpus& corpus, const TextOptions& text
   if (const auto& vectors = stats.word_vectors)
     line += concat("; word vectors cover ", percent(vectors->training_tokens_covered), " of the training words");
   if (vocabulary.words == 0)
-    patient.out.fail("words", line, patient.command("data stats") + ", then data.text.min_count=1");
+    patient.out.fail("words", line, patient.command("train") + " data.text.min_count=1");
   else if (vocabulary.unknown_val > kManyUnknown)
     patient.out.warn("words", line, patient.command("data stats"));
   else
@@ -140,8 +142,7 @@ void check_batches(Patient& patient, const Experiment& experiment, const DataBun
                                     context.batch_size, " pairs an epoch, ", stage.epochs, " epochs");
     if (batches < experiment.train.accumulate)
       patient.out.fail("batches", concat(text, "; train.accumulate = ", experiment.train.accumulate, " needs more"),
-                       concat("diptych train --config ", escape_for_log(patient.request.config.string(), 300),
-                              " train.accumulate=1"));
+                       patient.command("train") + " train.accumulate=1");
     else
       patient.out.ok("batches", text);
   }
@@ -155,8 +156,7 @@ void check_gallery(Patient& patient, const Experiment& experiment, const Corpus&
   if (cutoff_of(metric) > images)
     return patient.out.fail("gallery",
                             concat("val/", metric, " needs ", cutoff_of(metric), " images, val has ", images),
-                            concat("diptych train --config ", escape_for_log(patient.request.config.string(), 300),
-                                   " evaluate.select=last"));
+                            patient.command("train") + " evaluate.select=last");
   patient.out.ok("gallery", concat("val/", metric, " on ", images, " images selects the checkpoint"));
 }
 
@@ -172,8 +172,7 @@ void check_space(Patient& patient, const Experiment& experiment, const DataBundl
   if (space >= 0 && static_cast<double>(space) < needed)
     patient.out.fail(
         "space", concat(text, ": ", bytes_text(needed), " wanted, ", bytes_text(static_cast<double>(space)), " free"),
-        concat("df -h, then diptych train --config ", escape_for_log(patient.request.config.string(), 300),
-               " --run-dir DIR on another disk"));
+        patient.command("train") + " --run-dir DIR   # on another disk");
   else
     patient.out.ok("space", text);
 }
@@ -185,7 +184,10 @@ void examine_configuration(Diagnoses& out, const Catalog& catalog, const DoctorR
   Patient patient{out, catalog, request};
   std::optional<Experiment> experiment;
   const std::string shown = escape_for_log(request.config.string(), 300);
-  if (!attempt(patient, "config", "diptych config check " + shown, [&] {
+  const fs::path folder = request.config.has_parent_path() ? request.config.parent_path() : fs::path(".");
+  if (std::error_code error; !fs::exists(request.config, error))
+    return out.fail("config", shown + " is not there", "ls " + escape_for_log(folder.string(), 300));
+  if (!attempt(patient, "config", patient.command("config show"), [&] {
         experiment.emplace(read_experiment(catalog, load_experiment_source(request.config, request.overrides).tree));
         out.ok("config", concat(shown, " is complete and every key is known"));
       }))

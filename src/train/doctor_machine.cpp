@@ -177,7 +177,7 @@ void examine_files(Diagnoses& out, const fs::path& run_root) {
   const std::string shown = escape_for_log(folder.string(), 200);
   if (const std::string fault = machine::writing_fault(folder); !fault.empty())
     out.fail("files", concat("no file can be written in ", shown, ": ", fault),
-             "diptych train --run-dir DIR, where DIR is on a disk of yours");
+             "diptych doctor --run-root DIR   # a folder that you may write to, then train --run-dir DIR/NAME");
   else
     out.ok("files", concat("runs can be written in ", shown));
   if (const int64_t space = free_bytes(folder); space >= 0 && static_cast<double>(space) < machine::kLittleSpace)

@@ -28,9 +28,9 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"outside_root", true, "paths that leave the image folder",
-     "data.corpus.images=FOLDER, the folder that holds all images; links may not lead out of it"},
+     "images=FOLDER (data.corpus.images with --config), which holds all images; links may not lead out of it"},
     {"missing_image", true, "images without a file",
-     "put the files back, or name their folder: data.corpus.images=FOLDER"},
+     "put the files back, or name their folder: images=FOLDER (data.corpus.images with --config)"},
     {"unreadable_image", true, "images that cannot be decoded",
      "fetch them again, or train without them: data.loader.on_bad_sample=skip data.loader.max_bad_fraction=0.01"},
     {"content_in_two_splits", false, "files of val or test whose bytes another split has too",
@@ -131,7 +131,8 @@ Look look_at(const Corpus& corpus, const CorpusImage& image, bool decode) {
 
 std::string example(const Corpus& corpus, int64_t row, const std::string& fault) {
   const CorpusImage& image = corpus.images[row];
-  return concat(place_of(corpus, image), ": ", escape_for_log(image.path, 200), fault.empty() ? "" : ": ", fault);
+  const std::string path = image.path == image.id ? "" : ": " + escape_for_log(image.path, 200);
+  return concat(place_of(corpus, image), path, fault.empty() ? "" : ": ", fault);
 }
 
 void report_looks(const Corpus& corpus, const std::vector<Look>& looks, Findings& findings) {
@@ -173,7 +174,8 @@ void find_equal_content(const Corpus& corpus, const std::vector<Look>& looks, Fi
     const bool leak = other.split != corpus.images[suspects[i]].split;
     findings.add(leak ? "content_in_two_splits" : "equal_content",
                  example(corpus, suspects[i],
-                         concat("as ", escape_for_log(other.path, 200), " (id ", escape_for_log(other.id), ")",
+                         concat("as ", escape_for_log(other.path, 200),
+                                other.id == other.path ? "" : concat(" (id ", escape_for_log(other.id), ")"),
                                 leak ? concat(", in another split: ", enum_text(other.split)) : "")));
   }
 }
