@@ -152,7 +152,8 @@ std::set<std::string> known_keys(const Catalog& catalog) {
 
 /// Keys named in `text`: words such as data.image.height; file names such as data.json are none.
 std::vector<std::string> named_keys(const std::string& text) {
-  static const std::regex key(R"((^|[^A-Za-z0-9_./])((data|model|objective|train|evaluate|log)(\.[A-Za-z0-9_]+)+)(?![A-Za-z0-9_(]))"),
+  static const std::regex key(
+      R"((^|[^A-Za-z0-9_./])((data|model|objective|train|evaluate|log)(\.[A-Za-z0-9_]+)+)(?![A-Za-z0-9_(]))"),
       place(R"(\.([0-9]+|N)(?=\.|$))"), file(R"(\.(json|jsonl|safetensors|npz|pkl|yaml|h|cpp)$)");
   std::vector<std::string> keys;
   for (std::sregex_iterator it(text.begin(), text.end(), key), end; it != end; ++it)
