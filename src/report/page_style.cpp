@@ -62,10 +62,10 @@ th, td { padding: .42rem .55rem; text-align: left; vertical-align: top; border-b
 td.w, th.w { overflow-wrap: anywhere; min-width: 9rem; }
 thead th { font-size: .82rem; font-weight: 600; color: var(--muted); border-bottom: 1.5px solid var(--text); vertical-align: bottom; white-space: nowrap; }
 thead th.long { white-space: normal; overflow-wrap: anywhere; min-width: 7.5rem; }
-tbody th { font-weight: 500; min-width: 8rem; max-width: 18rem; }
+tbody th { font-weight: 500; min-width: 8rem; max-width: 18rem; overflow-wrap: anywhere; }
 tr > th:first-child { position: sticky; left: 0; background: var(--bg); z-index: 1; }
 .card tr > th:first-child { background: var(--card); }
-@media (max-width: 700px) { tbody th { min-width: 5.5rem; max-width: 8.5rem; } }
+@media (max-width: 700px) { tbody th { min-width: 6.5rem; max-width: 9.5rem; } }
 tbody tr:hover, tbody tr:hover > th:first-child { background: var(--sunk); }
 .n { text-align: right; white-space: nowrap; }
 td.best { background: var(--strong-bg); font-weight: 700; }

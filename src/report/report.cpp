@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kFewestQueries = 2;
 constexpr uint64_t kMostSweepBytes = 256u << 20;
-constexpr size_t kFewRuns = 4;  // up to which all pairs are compared
+constexpr int64_t kSideOfMany = 208;  // pictures on a page of several runs, which has more of them
+constexpr size_t kFewRuns = 4;        // up to which all pairs are compared
 
 /// The run's own protocol on test; otherwise the first evaluation there is.
 const RecordedEvaluation* main_evaluation(const RunRecord& record) {
@@ -163,6 +164,17 @@ std::string lead_text(const Contents& contents) {
   return concat("Diptych report on ", join(parts, " and "), ".");
 }
 
+/// In the order of the page; those of runs are left out of a page on sweeps alone.
+struct SectionMaker {
+  void (*add)(Parts&);
+  bool needs_runs = true;
+};
+constexpr SectionMaker kSections[] = {
+    {add_overview},      {add_results},         {add_warnings},  {add_curves},       {add_ranks},
+    {add_galleries},     {add_false_negatives}, {add_scores},    {add_hubness},      {add_breakdowns},
+    {add_map},           {add_spectrum},        {add_positions}, {add_explanations}, {add_comparison},
+    {add_sweeps, false}, {add_reproduce, false}};
+
 struct Built {
   std::string html;
   std::vector<Table> summary;
@@ -176,11 +188,9 @@ Built build(const Contents& contents, const ReportOptions& options, Thumbnails& 
   if (!options.assets.empty()) page.allow_pictures_beside();
   Parts parts{contents.runs, contents.sweeps, contents.comparisons, options, thumbnails, queries,
               page,          out.unavailable, out.summary};
-  for (const auto add : {add_overview, add_results, add_warnings, add_curves, add_ranks, add_galleries,
-                         add_false_negatives, add_scores, add_hubness, add_breakdowns, add_map, add_spectrum,
-                         add_positions, add_explanations, add_comparison, add_sweeps, add_reproduce}) {
+  for (const auto& [add, needs_runs] : kSections) {
     signals::throw_if_pending();
-    add(parts);
+    if (!needs_runs || !contents.runs.empty()) add(parts);
   }
   add_unavailable(parts);
   page.footer(Html::text(concat("Made by ", options.command.empty() ? "diptych report" : shown(parts, options.command),
@@ -228,6 +238,7 @@ ReportOutcome write_report(const std::vector<fs::path>& inputs, const ReportOpti
   for (ReportRun& run : contents.runs) analyse(run, options);
   contents.comparisons = compare(contents.runs);
   ThumbnailOptions thumbnail_options;
+  if (contents.runs.size() > 1) thumbnail_options.side_px = kSideOfMany;
   thumbnail_options.budget_bytes = options.max_bytes * 2 / 3;
   thumbnail_options.assets_url = assets_url(options);
   Thumbnails thumbnails(options.reader, thumbnail_options);

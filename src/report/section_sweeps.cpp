@@ -21,6 +21,12 @@ std::string setting_name(const SweepResults& results, size_t setting) {
   return join(parts, " ");
 }
 
+/// "2", "6: of objective.0.margin, train.batch_size"
+std::string settings_text(const SweepResults& results) {
+  const bool named = results.keys == std::vector<std::string>{"setting"};  // written out one by one
+  return concat(results.settings.size(), named ? "" : ": of " + join(results.keys, ", "));
+}
+
 /// "rsum" of the protocol, or its first metric.
 std::string main_metric(const SweepResults& results, const std::string& protocol) {
   std::string first;
@@ -108,7 +114,7 @@ Html sweep_part(Parts& parts, const ReportSweep& sweep, const std::string& id) {
   Html out = text_element("h3", results.name);
   const auto done = std::ranges::count(results.jobs, "finished", &SweepJob::state);
   std::vector<std::pair<std::string, Html>> rows{
-      {"Settings", Html::text(concat(results.settings.size(), " of ", join(results.keys, ", ")))},
+      {"Settings", Html::text(settings_text(results))},
       {"Jobs", Html::text(concat(done, " of ", results.jobs.size(), " finished"))}};
   if (const auto best = winner(results))
     rows.emplace_back("Winner", Html::text(concat(setting_name(results, *best), ", chosen on ", results.selection)));
