@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <compare>
 #include <fstream>
-#include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -101,7 +101,11 @@ void expect_every_step_once(const std::vector<Value>& values) {
 
 class Tensorboard : public ::testing::Test {
  protected:
-  void SetUp() override { write_tiny_config(dir.path()); }
+  static void SetUpTestSuite() {
+    shared_ = std::make_unique<TempDir>();
+    write_tiny_config(shared_->path());
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
   ProcessResult train(const std::string& run, bool on, const std::function<void(pid_t)>& during = {}) {
     return run_program({"train", "-c", "tiny.yaml", "--run-dir", run, "--resume", "auto",
                         on ? "log.tensorboard=true" : "log.tensorboard=false"},
@@ -114,13 +118,31 @@ class Tensorboard : public ::testing::Test {
       if (!sent && std::count(text.begin(), text.end(), '\n') >= lines) kill(pid, signal), sent = true;
     };
   }
-  TempDir dir;
+  /// A run with log.tensorboard, made by the first test that asks.
+  std::string finished() {
+    if (!fs::exists(dir / "on")) {
+      EXPECT_EQ(train("on", true).exit_code, 0);
+    }
+    return "on";
+  }
+  /// The same, killed at a line of metrics.jsonl and resumed.
+  std::string killed(int line) {
+    const std::string run = "killed" + std::to_string(line);
+    if (fs::exists(dir / run)) return run;
+    EXPECT_EQ(train(run, true, at_line(run, line, SIGKILL)).signal, SIGKILL);
+    EXPECT_FALSE(values_of(dir / run / "tb").empty()) << "a kill leaves whole records";
+    const ProcessResult resumed = train(run, true);
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    return run;
+  }
+  static std::unique_ptr<TempDir> shared_;
+  const TempDir& dir = *shared_;
 };
+std::unique_ptr<TempDir> Tensorboard::shared_;
 
 TEST_F(Tensorboard, HoldsTheRunAndChangesNothing) {
   ASSERT_EQ(train("off", false).exit_code, 0);
-  const ProcessResult on = train("on", true);
-  ASSERT_EQ(on.exit_code, 0) << on.err;
+  finished();
   EXPECT_FALSE(fs::exists(dir / "off" / "tb"));
   EXPECT_EQ(slurp(dir / "off/metrics.jsonl"), slurp(dir / "on/metrics.jsonl"));
   const std::string last = slurp(dir / "on/checkpoints/latest");
@@ -146,11 +168,7 @@ TEST_F(Tensorboard, HoldsTheRunAndChangesNothing) {
 
 TEST_F(Tensorboard, KilledAndResumedHasEveryStepOnce) {
   for (const int line : {2, 8, 19}) {  // before the first checkpoint, in mid-epoch, in a later stage
-    const std::string run = "killed" + std::to_string(line);
-    ASSERT_EQ(train(run, true, at_line(run, line, SIGKILL)).signal, SIGKILL);
-    EXPECT_FALSE(values_of(dir / run / "tb").empty()) << "a kill leaves whole records";
-    const ProcessResult resumed = train(run, true);
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    const std::string run = killed(line);
     const std::vector<Value> values = values_of(dir / run / "tb");
     expect_every_step_once(values);
     EXPECT_EQ(metrics_among(values), expected_of(dir / run));
@@ -160,30 +178,29 @@ TEST_F(Tensorboard, KilledAndResumedHasEveryStepOnce) {
 }
 
 TEST_F(Tensorboard, TurnedOnInTheMiddleHoldsTheStepsBefore) {
-  ASSERT_EQ(train("run", false, at_line("run", 8, SIGTERM)).exit_code, 143);
-  ASSERT_EQ(train("run", true).exit_code, 0);
-  const std::vector<Value> values = values_of(dir / "run/tb");
-  EXPECT_EQ(metrics_among(values), expected_of(dir / "run"));
+  ASSERT_EQ(train("later", false, at_line("later", 8, SIGTERM)).exit_code, 143);
+  ASSERT_EQ(train("later", true).exit_code, 0);
+  const std::vector<Value> values = values_of(dir / "later/tb");
+  EXPECT_EQ(metrics_among(values), expected_of(dir / "later"));
   EXPECT_THAT(of(values, "pictures/"), SizeIs(8));
 }
 
 // Killed between the last step and the end, a run evaluates once more.
 TEST_F(Tensorboard, AFinalEvaluationThatIsRepeatedIsThereOnce) {
-  ASSERT_EQ(train("run", true).exit_code, 0);
-  std::ofstream(dir / "run/STATUS") << "running\n";
-  const ProcessResult again = train("run", true);
+  fs::copy(dir / finished(), dir / "again", fs::copy_options::recursive);
+  std::ofstream(dir / "again/STATUS") << "running\n";
+  const ProcessResult again = train("again", true);
   ASSERT_EQ(again.exit_code, 0) << again.err;
-  const std::vector<Value> values = values_of(dir / "run/tb");
+  const std::vector<Value> values = values_of(dir / "again/tb");
   expect_every_step_once(values);
-  EXPECT_EQ(metrics_among(values), expected_of(dir / "run"));
+  EXPECT_EQ(metrics_among(values), expected_of(dir / "again"));
   EXPECT_THAT(of(values, "final/test/shapes/rsum"), SizeIs(1));
 }
 
 TEST_F(Tensorboard, TensorBoardsOwnReaderSeesTheSame) {
   const std::string python = python_with("tensorboard");
   if (python.empty()) GTEST_SKIP() << "no Python with tensorboard: scripts/setup --checks, or set DIPTYCH_PYTHON";
-  ASSERT_EQ(train("run", true, at_line("run", 8, SIGKILL)).signal, SIGKILL);
-  ASSERT_EQ(train("run", true).exit_code, 0);
+  const fs::path tb = dir / killed(8) / "tb";
   const fs::path script = dir.write("read.py", R"(
 import sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -213,7 +230,7 @@ assert settings["train.batch_size"].number_value == 16 and settings["objective.0
 assert plugin("_hparams_/session_end_info").session_end_info.status == 1
 )");
   std::vector<Value> seen;
-  const std::string answer = python_answer(python, script, dir / "run/tb");
+  const std::string answer = python_answer(python, script, tb);
   ASSERT_THAT(answer, Not(StartsWith("failed")));
   std::istringstream lines(answer);
   int images = 0;
@@ -227,7 +244,7 @@ assert plugin("_hparams_/session_end_info").session_end_info.status == 1
   }
   std::ranges::sort(seen);
   std::vector<Value> ours;
-  for (const Value& each : values_of(dir / "run/tb"))
+  for (const Value& each : values_of(tb))
     if (each.tag.find('/') != std::string::npos && !each.tag.starts_with("_") && !each.tag.starts_with("pictures/"))
       ours.push_back(each);
   EXPECT_EQ(seen, ours);
