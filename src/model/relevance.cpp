@@ -38,7 +38,7 @@ MapGradient map_gradient(JointModel& model, const at::Tensor& image, const at::T
   const at::Tensor map = plain.detach().requires_grad_(true);
   const at::Tensor features = model.image().pool(map);
   require_pool_fits(model, image, features.detach());
-  const at::Tensor score = score_of(model, model.image_embedding(features), text.detach()).sum();
+  const at::Tensor score = model.scorer().evidence(model.image_embedding(features), text.detach()).sum();
   const at::Tensor gradient = torch::autograd::grad({score}, {map})[0];
   return {map.detach()[0], gradient[0], score.item<double>()};
 }
@@ -63,7 +63,7 @@ std::optional<at::Tensor> closed_form_relevance(JointModel& model, const at::Ten
     const at::Tensor x =
         embedding.detach().expand({texts.size(0), embedding.size(1)}).contiguous().requires_grad_(true);
     // Row by row: score(x_m, y_m) is the diagonal of the score matrix.
-    g = torch::autograd::grad({score_of(model, x, texts.detach()).diagonal().sum()}, {x})[0];
+    g = torch::autograd::grad({model.scorer().evidence(x, texts.detach()).diagonal().sum()}, {x})[0];
   }
   const at::Tensor by_part = g.mm(linear.detach()).view({texts.size(0), channels, place.size(0)});  // [M, C, G]
   return at::einsum("mcg,gp,cp->mp", {by_part, place, flat}).view({texts.size(0), height, width});

@@ -24,6 +24,12 @@ at::Tensor CosineScorer::forward(const at::Tensor& x, const at::Tensor& y) {
   return unit_rows(at_least_float(x)).mm(unit_rows(at_least_float(y)).t());
 }
 
+at::Tensor CosineScorer::evidence(const at::Tensor& x, const at::Tensor& y) {
+  check_embeddings(x, y, "cosine");
+  const at::Tensor wide = at_least_float(x);
+  return (wide * (squares(wide) + kTiny).rsqrt().detach()).mm(unit_rows(at_least_float(y)).t());
+}
+
 at::Tensor CosineScorer::prepare(const at::Tensor& embeddings, bool) const {
   return unit_rows(embeddings.to(at::kFloat));
 }

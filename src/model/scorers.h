@@ -11,6 +11,7 @@ class CosineScorer : public Scorer, public PythonForm {
   };
   explicit CosineScorer(const Options&) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
+  at::Tensor evidence(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
   PythonPiece python() const override;
   std::string describe() const override { return "cosine"; }

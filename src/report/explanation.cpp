@@ -192,8 +192,9 @@ std::string explanation_page(const Json& record, const at::Tensor& picture,
   page.section(
       "reading", "How to read it",
       paragraph(
-          "The similarity is differentiated with respect to the last feature map of the image encoder. A place "
-          "speaks for the similarity if its activations, weighted by those slopes, add up to more than zero; with "
+          "The similarity is differentiated with respect to the last feature map of the image encoder, the length "
+          "of the picture's embedding taken as given. A place speaks for the similarity if its activations, weighted "
+          "by those slopes, add up to more than zero; with "
           "mean pooling this is Grad-CAM (Selvaraju et al., 2017) before its cut at zero. It is a local, linear "
           "statement about this model, not about the world.") +
           paragraph("A word's importance is the score of the whole text minus the score without the word. Gradient x "

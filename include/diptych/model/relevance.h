@@ -12,7 +12,9 @@ namespace diptych {
 // What in a picture and in a text speaks for their similarity s. All in evaluation mode, whatever the module's mode;
 // no parameter's gradient is touched.
 
-/// The last feature map A of one image and how s changes with it.
+/// The last feature map A of one image and how s changes with it, the length of the image's embedding taken as given
+/// (Scorer::evidence). With the slope of the cosine itself, a shape that makes up the whole embedding would seem to
+/// speak neither for nor against a text that names it.
 struct MapGradient {
   at::Tensor map, gradient;  // [C, h, w] each; gradient = ds / dA
   double score;
@@ -34,7 +36,7 @@ at::Tensor grad_cam(const MapGradient& gradient);
 at::Tensor place_relevance(const MapGradient& gradient);
 
 /// The same in closed form, for pooling that is linear, an image head that is affine, and any differentiable scorer:
-/// features f = pool(A), x = W f + b, g = ds/dx (for the cosine: (y' - s x') / |x|, x' and y' being unit vectors), so
+/// features f = pool(A), x = W f + b, g = ds/dx with |x| taken as given (for the cosine: y' / |x|, y' = y / |y|), so
 ///
 ///   relevance_p = sum_c A_cp sum_i P_ip (W^T g)_ci ,   P = ImageEncoder::place_weights
 ///

@@ -19,6 +19,10 @@ class Scorer : public torch::nn::Module {
  public:
   /// x [N, D], y [M, D] -> [N, M], differentiable.
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& y) = 0;
+  /// The same scores, but with the lengths of the rows of x taken as given when they are differentiated by x:
+  /// explanations ask what x holds of y. The slope of a cosine asks instead how x would have to turn; it is at right
+  /// angles to x, so that what x consists of vanishes from it.
+  virtual at::Tensor evidence(const at::Tensor& x, const at::Tensor& y) { return forward(x, y); }
   virtual bool indexable() const { return true; }
   /// The embeddings whose dot product ranks like the scores, in float32: unit rows for cosine; for neg_l2 two more
   /// columns, query [2x, -|x|^2, -1] and gallery [y, 1, |y|^2], which is what is_query tells apart.

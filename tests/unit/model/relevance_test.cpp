@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "diptych/core/error.h"
 #include "registry_checks.h"
 #include "support/tensor_near.h"
@@ -111,16 +113,25 @@ TEST(Relevance, OfADotProductIsTheProductAtEachPlace) {
   EXPECT_NEAR(place_relevance(gradient).sum().item<double>(), gradient.score, 1e-5);  // linear: contributions add up
 }
 
-// cos = x.y / (|x| |y|): the gradient by x is (y' - cos x') / |x|.
+// cos = x.y / (|x| |y|): the gradient by x, its length taken as given, is y' / |x|.
 TEST(Relevance, OfACosineFollowsItsFormula) {
   JointModel model = toy("cosine");
   torch::manual_seed(2);
   const at::Tensor image = torch::randn({1, 3, 2, 3}), text = torch::randn({1, 3});
-  const at::Tensor x = image.mean({2, 3})[0], unit_x = x / x.norm(), unit_y = text[0] / text.norm();
-  const at::Tensor g = (unit_y - unit_x.dot(unit_y) * unit_x) / x.norm();
+  const at::Tensor x = image.mean({2, 3})[0], unit_y = text[0] / text.norm(), g = unit_y / x.norm();
   const at::Tensor expected = (image[0] * g.view({3, 1, 1})).sum(0) / 6;
-  EXPECT_THAT(place_relevance(map_gradient(model, image, text)), TensorNear(expected));
-  EXPECT_NEAR(expected.sum().item<double>(), 0, 1e-6);  // a cosine does not mind the length of x
+  const MapGradient gradient = map_gradient(model, image, text);
+  EXPECT_THAT(place_relevance(gradient), TensorNear(expected));
+  EXPECT_NEAR(expected.sum().item<double>(), gradient.score, 1e-6);  // the places' contributions add up
+}
+
+// One shape makes up the whole embedding and the text names it and more: the shape must speak for the text.
+TEST(Relevance, WhatAPictureConsistsOfSpeaksForATextThatNamesIt) {
+  JointModel model = toy("cosine");
+  at::Tensor image = at::zeros({1, 3, 2, 2});
+  image[0][0][1][0] = 5;
+  const at::Tensor relevance = place_relevance(map_gradient(model, image, torch::tensor({{1.f, 1.f, 0.f}})));
+  EXPECT_THAT(relevance, TensorNear(torch::tensor({{0.f, 0.f}, {std::sqrt(0.5f), 0.f}})));
 }
 
 class ClosedForm : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};

@@ -58,6 +58,19 @@ TEST(Scorers, PreparedEmbeddingsRankRowsAndColumnsAsTheScoresDo) {
   }
 }
 
+// The same value; but stretching x is not forbidden to count.
+TEST(Scorers, EvidenceTakesTheLengthOfXAsGiven) {
+  const at::Tensor x = torch::tensor({{3.f, 4.f}}).requires_grad_(true), y = torch::tensor({{0.f, 2.f}});
+  for (const char* yaml : {"{type: cosine}", "{type: dot}", "{type: neg_l2}"}) {
+    const auto each = scorer(yaml);
+    EXPECT_THAT(each->evidence(x, y).detach(), TensorNear(each->forward(x, y).detach())) << yaml;
+  }
+  const auto cosine = scorer("{type: cosine}");
+  const auto slope = [&](const at::Tensor& score) { return torch::autograd::grad({score.sum()}, {x})[0]; };
+  EXPECT_THAT(slope(cosine->evidence(x, y)), TensorNear(torch::tensor({{0.f, 0.2f}})));       // y' / |x|
+  EXPECT_THAT(slope(cosine->forward(x, y)), TensorNear(torch::tensor({{-0.096f, 0.072f}})));  // at right angles
+}
+
 TEST(Scorers, SayWhatTheyAre) {
   EXPECT_EQ(scorer("{type: cosine}")->describe(), "cosine");
   EXPECT_EQ(scorer("{type: neg_l2}")->describe(), "neg_l2 squared");
