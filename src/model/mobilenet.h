@@ -37,9 +37,10 @@ class MobileNetV1 : public ConvEncoder, public PythonForm {
 /// .18.
 class MobileNetV2 : public ConvEncoder, public PythonForm {
  public:
+  static constexpr int64_t kBlocks = 17;
   struct Options : ConvOptions {
     double width = 1;
-    int64_t stride = 32;
+    int64_t stride = 32, blocks = kBlocks;
     static void visit(auto& self, auto& field) {
       ConvOptions::visit(self, field);
       field("width", self.width,
@@ -49,6 +50,11 @@ class MobileNetV2 : public ConvEncoder, public PythonForm {
             "pixels from one place of the feature map to the next: 32, 16, 8 or 4. Below 32 the last layers that would "
             "halve the map no longer do: a finer map, more arithmetic; pretrained weights expect 32",
             {.lo = 4, .hi = 32});
+      field("blocks", self.blocks,
+            "inverted residuals kept, from the first: with few of them a place of the map sees only its surroundings "
+            "(5: 43 "
+            "x 43 pixels); pretrained weights expect 17",
+            {.lo = 1, .hi = static_cast<double>(kBlocks)});
     }
     void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
       if (stride & (stride - 1))
@@ -65,6 +71,7 @@ class MobileNetV2 : public ConvEncoder, public PythonForm {
   std::shared_ptr<ConvBn> first_, last_;
   std::vector<std::shared_ptr<Block>> blocks_;
   double width_;
+  int64_t stride_;
 };
 
 }  // namespace diptych

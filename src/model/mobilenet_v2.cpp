@@ -1,5 +1,7 @@
 #include <torch/torch.h>
 
+#include <iterator>
+
 #include "diptych/core/text.h"
 #include "model/mobilenet.h"
 
@@ -49,7 +51,8 @@ class MobileNetV2::Block : public torch::nn::Module {
   bool residual_;
 };
 
-MobileNetV2::MobileNetV2(const Options& options) : ConvEncoder(options), width_(options.width) {
+MobileNetV2::MobileNetV2(const Options& options)
+    : ConvEncoder(options), width_(options.width), stride_(options.stride) {
   struct Group {
     int64_t expansion, channels, repeats, stride;
   };
@@ -63,7 +66,7 @@ MobileNetV2::MobileNetV2(const Options& options) : ConvEncoder(options), width_(
     const int64_t stride = reached * group.stride > options.stride ? 1 : group.stride;
     reached *= stride;
     const int64_t out = scaled_channels(static_cast<double>(group.channels), options.width);
-    for (int64_t i = 0; i < group.repeats; ++i, in = out)
+    for (int64_t i = 0; i < group.repeats && std::ssize(blocks_) < options.blocks; ++i, in = out)
       blocks_.push_back(features->register_module(std::to_string(blocks_.size() + 1),
                                                   std::make_shared<Block>(in, out, i ? 1 : stride, group.expansion)));
   }
@@ -91,24 +94,28 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.residual else self.conv(x)
 )py";
   const std::string definition = R"py(class MobileNetV2(nn.Module):
-    def __init__(self, width, pool):
+    def __init__(self, width, stride, blocks, pool):
         super().__init__()
-        channels = scaled_channels(32, width)
+        channels, coarsest, reached = scaled_channels(32, width), stride, 2
         layers = [conv_bn(3, channels, 3, 2)]
         for expansion, wanted, repeats, stride in [
             (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
         ]:
             out = scaled_channels(wanted, width)
+            stride = 1 if reached * stride > coarsest else stride
+            reached *= stride
             for i in range(repeats):
-                layers.append(InvertedResidual(channels, out, 1 if i else stride, expansion))
-                channels = out
+                if len(layers) <= blocks:
+                    layers.append(InvertedResidual(channels, out, 1 if i else stride, expansion))
+                    channels = out
         self.features = nn.Sequential(*layers, conv_bn(channels, scaled_channels(1280, max(1.0, width)), 1))
         self.pool = ImagePool(pool)
 
     def forward(self, image):
         return self.pool(self.features(image))
 )py";
-  return python_with({kPythonScaledChannels, block, definition}, "MobileNetV2", concat("width=", width_));
+  return python_with({kPythonScaledChannels, block, definition}, "MobileNetV2",
+                     concat("width=", width_, ", stride=", stride_, ", blocks=", blocks_.size()));
 }
 
 at::Tensor MobileNetV2::feature_map(const at::Tensor& image) {

@@ -35,9 +35,9 @@ struct Patient {
   const Catalog& catalog;
   const DoctorRequest& request;
   std::string command(const std::string& what) const {
-    std::string out = concat("diptych ", what, " --config ", escape_for_log(request.config.string(), 300));
-    for (const std::string& each : request.overrides) out += " '" + escape_for_log(each, 300) + "'";
-    return out;
+    std::string line = concat("diptych ", what, " --config ", escape_for_log(request.config.string(), 300));
+    for (const std::string& each : request.overrides) line += " '" + escape_for_log(each, 300) + "'";
+    return line;
   }
 };
 

@@ -136,6 +136,21 @@ TEST(MobileNetV2Stride, MakesTheMapFiner) {
   EXPECT_THROW(image_encoder("{type: mobilenet_v2, stride: 12}"), UsageError);
 }
 
+TEST(MobileNetV2Blocks, APlaceSeesOnlyItsSurroundings) {
+  torch::manual_seed(1);
+  const auto encoder = image_encoder("{type: mobilenet_v2, width: 0.1, blocks: 5}");
+  const EvalScope scope(*encoder);
+  const at::Tensor plain = images(1).clone();
+  at::Tensor touched = plain.clone();
+  touched.index_put_({0, at::indexing::Slice(), 4, 4}, 3.0);
+  const at::Tensor change = (encoder->feature_map(touched) - encoder->feature_map(plain)).abs().amax({0, 1});
+  ASSERT_EQ(change.size(0), 8);  // 43 x 43 pixels: places up to 21 pixels away
+  EXPECT_GT(change[0][0].item<float>(), 0);
+  EXPECT_EQ(change.slice(0, 4).sum().item<float>(), 0);
+  EXPECT_EQ(change.slice(1, 4).sum().item<float>(), 0);
+  EXPECT_THROW(image_encoder("{type: mobilenet_v2, blocks: 18}"), UsageError);
+}
+
 class TrainedImageEncoder : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Registry, TrainedImageEncoder,
                          ::testing::Values("mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50"),

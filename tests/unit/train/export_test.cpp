@@ -30,8 +30,9 @@ struct Variant {
 const std::vector<Variant> kVariants = {
     {"v2", kSmallModel, ""},
     {"v2_gem",
-     model_lines("{type: mobilenet_v2, width: 0.35, pool: gem}", "{type: bilstm, word_dim: 8, hidden: 8, pool: mean}",
-                 "{type: linear, dim: 12}", "{type: linear, dim: 12, bias: false}", "{type: dot}"),
+     model_lines("{type: mobilenet_v2, width: 0.35, stride: 8, blocks: 9, pool: gem}",
+                 "{type: bilstm, word_dim: 8, hidden: 8, pool: mean}", "{type: linear, dim: 12}",
+                 "{type: linear, dim: 12, bias: false}", "{type: dot}"),
      ", resize: short_side_crop, short_side: 37", ", flip_sum: true"},
     {"v1",
      model_lines("{type: mobilenet_v1, width: 0.25, activation: relu, pool: avg_max}",
