@@ -31,6 +31,9 @@ SweepSpec spec_of(Arguments& arguments) {
     if (arguments.run_dir.empty()) arguments.run_dir = given;
     return read_sweep_spec(fs::path(given) / "sweep.yaml");
   }
+  if (fs::is_directory(given, ignored))
+    throw UsageError(given, "holds no sweep.yaml: it is no directory of a sweep, or has lost it",
+                     "name the specification: diptych sweep SPEC.yaml --run-dir " + given);
   return arguments.multi.empty() ? read_sweep_spec(given) : sweep_spec_of_words(given, arguments.multi);
 }
 

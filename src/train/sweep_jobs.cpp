@@ -22,6 +22,7 @@
 #include "diptych/report/run_record.h"
 #include "diptych/train/run_directory.h"
 #include "diptych/train/sweep.h"
+#include "sweep_damage.h"
 
 extern char** environ;
 
@@ -102,7 +103,7 @@ JobStatus status_at(const SweepPlan& plan, const JobPlace& place) {
   const auto exit_record = recorded_exit(place.exit_record);
   const JobStatus failed{JobState::failed, exit_record.value_or(1)};
   if (!is_run_directory(place.run)) return exit_record ? failed : JobStatus{};
-  const RunStatus status = read_run_status(place.run);
+  const RunStatus status = read_job(place.run, [&] { return read_run_status(place.run); });
   switch (status.state) {
     case RunState::running:
       return {JobState::running, 0};
@@ -309,7 +310,7 @@ class JobRunner {
 
   std::string selection_text(const fs::path& run) const {
     if (plan_.selection.empty()) return "";
-    const RunRecord record = read_run_record(run);
+    const RunRecord record = read_job(run, [&] { return read_run_record(run); });
     const MetricsRow* row = record.best_row();
     const double* value = row ? row->find(plan_.selection.substr(4)) : nullptr;
     return value ? concat(" (", plan_.selection, " ", fixed_text(*value, 1), ")") : "";
@@ -362,13 +363,24 @@ class JobRunner {
   SteadyClock::time_point begin_ = SteadyClock::now();
 };
 
+/// True if the folder holds nothing but a sweep's own entries: an empty one, one of a start that was killed at once,
+/// one that has lost its sweep.yaml.
+bool is_free_for_a_sweep(const fs::path& directory) {
+  std::error_code ignored;
+  return std::ranges::all_of(fs::directory_iterator(directory, ignored), [](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    return name == "jobs" || name == "logs" || name == "run.lock" || name.starts_with("sweep.") ||
+           name.starts_with(".tmp-");
+  });
+}
+
 /// Makes the directory, or takes it over from an earlier start of the same sweep.
 void prepare_directory(const SweepPlan& plan, const SweepRequest& request) {
   const fs::path& directory = request.directory;
   std::error_code ignored;
   if (is_there(directory) && !fs::is_directory(directory, ignored))
     throw OutputError(directory.string(), "exists and is not a directory", "name another --run-dir");
-  if (fs::is_directory(directory, ignored) && !fs::is_empty(directory, ignored) && !is_there(directory / kMarker))
+  if (!is_there(directory / kMarker) && !is_free_for_a_sweep(directory))
     throw UsageError(directory.string(), "exists, is not empty and holds no sweep", "name another --run-dir");
   make_directories(directory / "jobs");
   make_directories(directory / "logs");

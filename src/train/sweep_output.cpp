@@ -4,6 +4,7 @@
 #include "diptych/core/text.h"
 #include "diptych/report/run_record.h"
 #include "diptych/train/sweep.h"
+#include "sweep_damage.h"
 
 namespace diptych {
 namespace {
@@ -45,7 +46,7 @@ SweepResults collect_sweep(const SweepPlan& plan, const SweepRequest& request) {
     job.seed = point.seed;
     job.state = enum_text(status.state);
     job.exit_code = status.state == JobState::failed ? status.exit_code : 0;
-    if (status.state == JobState::finished) read_numbers(plan, run, job);
+    if (status.state == JobState::finished) read_job(run, [&] { read_numbers(plan, run, job); });
     out.jobs.push_back(std::move(job));
   }
   return out;

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
+#include "diptych/core/config_flow.h"
 #include "diptych/core/io/hash.h"
 #include "diptych/core/text.h"
 #include "diptych/train/sweep.h"
@@ -146,7 +148,20 @@ std::vector<SweepAssignment> merged(const SweepSpec& spec, const std::vector<std
   return out;
 }
 
-/// What the sweep compares by: the same in all points.
+/// The specification with the overrides in it, so that sweep.yaml alone names the same jobs again. `shared` is valid.
+SweepSpec with_overrides(SweepSpec spec, const std::vector<SweepAssignment>& shared) {
+  spec.set.assignments.clear();
+  for (const auto& [key, value] : shared) {
+    const ConfigNode node = parse_config("value: " + value, "command line").entries.at(0).value;
+    if (key == "evaluate.select" && spec.select != "auto")
+      spec.select = node.text;
+    else
+      spec.set.assignments.emplace_back(key, to_flow_text(node));
+  }
+  return spec;
+}
+
+/// What the sweep compares by: the same in all points. `is_first`: no earlier point was valid.
 void take_measure(SweepPlan& plan, const Experiment& experiment, bool is_first) {
   const std::string metric = experiment.selection_metric(), final_split = experiment.evaluate.final_split;
   const std::string selection = metric.empty() ? "" : "val/" + metric;
@@ -181,6 +196,7 @@ SweepPlan plan_sweep(const Catalog& catalog, const SweepSpec& spec, const std::v
   for (const auto& [key, value] : shared) mentioned.insert(key);
 
   PointComplaints complaints(spec.file.string());
+  bool is_first = true;
   for (const Setting& setting : expand(spec)) {
     for (size_t i = 0; i < std::max<size_t>(spec.seeds.size(), 1); ++i) {
       SweepPoint point;
@@ -197,7 +213,7 @@ SweepPlan plan_sweep(const Catalog& catalog, const SweepSpec& spec, const std::v
         point.seed = experiment.seed;
         point.threads = experiment.threads;
         point.hash = identity(rows_of(experiment), mentioned);
-        take_measure(plan, experiment, point.number == 1);
+        take_measure(plan, experiment, std::exchange(is_first, false));
       } catch (const UsageError& error) {
         complaints.add(point, error);
       }
@@ -206,6 +222,7 @@ SweepPlan plan_sweep(const Catalog& catalog, const SweepSpec& spec, const std::v
     plan.settings.push_back(setting.labels);
   }
   complaints.throw_if_any();
+  plan.spec = with_overrides(spec, shared);
   for (const std::string& name : spec.report)
     if (!catalog.protocols.find(name))
       throw UsageError(spec.file.string(), "report: no protocol called '" + escape_for_log(name) + "'",

@@ -11,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int64_t kLongestRange = 10000;
+constexpr size_t kLongestName = 100;
 
 /// A value as a table shows it: text without quotes, everything else as YAML.
 std::string label_of(const ConfigNode& node) { return node.is_scalar() ? node.text : to_flow_text(node); }
@@ -119,9 +120,11 @@ void SweepSpec::validate(const std::string&, const Origin& origin, Complaints& c
   std::set<int64_t> unique(seeds.begin(), seeds.end());
   if (unique.size() != seeds.size()) complaints.add(origin, "seeds: a seed is given twice");
   const auto name_is_safe = [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '_' || c == '-'; };
-  if (name.empty() || name.front() == '.' || !std::ranges::all_of(name, name_is_safe))
-    complaints.add(origin, concat("name = \"", escape_for_log(name), "\": expected letters, digits, '.', '_' and '-'"),
-                   "it names a directory");
+  if (name.empty() || name.size() > kLongestName || name.front() == '.' || !std::ranges::all_of(name, name_is_safe))
+    complaints.add(origin,
+                   concat("name = \"", escape_for_log(name), "\": expected at most ", kLongestName,
+                          " letters, digits, '.', '_' and '-', not beginning with '.'"),
+                   "it names a directory; without name: it is that of the file");
 }
 
 SweepSpec read_sweep_spec(const fs::path& file) {

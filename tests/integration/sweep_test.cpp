@@ -1,10 +1,12 @@
 // diptych sweep as a process: tables, failures, kills, signals, mistakes.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <map>
 #include <memory>
 #include <set>
 
+#include "diptych/core/io/fs.h"
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
 #include "support/process.h"
@@ -178,13 +180,13 @@ TEST_F(SweepProgram, AFailureIsPrintedAndTheOthersFinish) {
 name: failing
 set: {threads: 1, train.ema.decay: 0, objective: [{type: cmpm}]}
 list:
-  - {label: boom, train.stages: [{epochs: 1, optim: {type: sgd, lr: 1e30}}]}
+  - {label: boom, train.stages: [{epochs: 3, optim: {type: sgd, lr: 1e6, weight_decay: 1}}]}
   - {label: fine, train.stages: [{epochs: 1, optim: {type: sgd, lr: 1e-3}}]}
 )");
   const Words words = {"sweep", "failing.yaml", "--run-dir", "failing"};
   const auto result = run(words);
   EXPECT_EQ(result.exit_code, 6) << result.err;
-  for (const char* word : {"failed (exit 6)", "lr: 1e30", "error[NUM]", "failing/logs/001-", "1 of 2 jobs failed"})
+  for (const char* word : {"failed (exit 6)", "lr: 1e6", "error[NUM]", "failing/logs/001-", "1 of 2 jobs failed"})
     EXPECT_THAT(result.err, HasSubstr(word));
   EXPECT_EQ(done_jobs(dir() / "failing").size(), 1u);
   EXPECT_THAT(slurp(dir() / "failing/sweep.md"), HasSubstr("| boom | 0/1 |"));
@@ -197,6 +199,10 @@ list:
   const auto retried = run(retried_words);
   EXPECT_EQ(retried.exit_code, 6);
   EXPECT_THAT(retried.err, HasSubstr("resumed"));
+  const auto fast = run({"sweep", "failing.yaml", "--run-dir", "fast", "--fail-fast"});
+  EXPECT_EQ(fast.exit_code, 6);
+  EXPECT_EQ(fast.err.find("fine"), std::string::npos);
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir() / "fast/jobs"), {}), 1) << "the second job is not begun";
 }
 
 TEST_F(SweepProgram, ATableThatCannotBeWrittenCostsNoJob) {
@@ -210,12 +216,85 @@ TEST_F(SweepProgram, ATableThatCannotBeWrittenCostsNoJob) {
   EXPECT_EQ(slurp(dir() / name / "sweep.md"), slurp(dir() / "whole/sweep.md"));
 }
 
+TEST_F(SweepProgram, AFullDiskCostsNoJobAndNoOldTable) {
+  const std::string name = copy("full");
+  const std::string old_table = "old\n";
+  std::ofstream(dir() / name / "sweep.json") << old_table;
+  rlimit former{};
+  getrlimit(RLIMIT_FSIZE, &former);  // no file above 4 KB: sweep.json has more
+  const rlimit small{4096, former.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  const auto result = run({"sweep", name});
+  setrlimit(RLIMIT_FSIZE, &former);
+  EXPECT_EQ(result.exit_code, 5) << result.err;
+  for (const char* word : {"error[OUT]", "sweep.json", "no job is lost", "--aggregate"})
+    EXPECT_THAT(result.err, HasSubstr(word));
+  EXPECT_EQ(slurp(dir() / name / "sweep.json"), old_table);
+  EXPECT_EQ(done_jobs(dir() / name).size(), 4u);
+  EXPECT_EQ(run({"sweep", name, "--aggregate"}).exit_code, 0);
+  EXPECT_EQ(slurp(dir() / name / "sweep.json"), slurp(dir() / "whole/sweep.json"));
+  for (const auto& entry : fs::directory_iterator(dir() / name))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".tmp-")) << entry.path();
+}
+
+TEST_F(SweepProgram, AMissingRunDirectoryIsRunAgainAndNoOther) {
+  const std::string name = copy("missing");
+  const std::string gone = *done_jobs(dir() / name).rbegin();
+  fs::remove_all(dir() / name / "jobs" / gone);
+  EXPECT_EQ(run({"sweep", name, "--aggregate"}).exit_code, 0);
+  EXPECT_THAT(slurp(dir() / name / "sweep.md"), HasSubstr("Incomplete: 3 of 4 jobs finished, 0 failed."));
+  const auto result = run({"sweep", name});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("3 of 4 jobs are finished already"));
+  EXPECT_THAT(result.err, HasSubstr("job " + gone + " started"));
+  EXPECT_EQ(slurp(dir() / name / "sweep.json"), slurp(dir() / "whole/sweep.json"));
+}
+
+TEST_F(SweepProgram, ADirectoryWithoutItsSpecificationKeepsItsJobs) {
+  const std::string name = copy("nameless");
+  fs::remove(dir() / name / "sweep.yaml");
+  expect_failure({"sweep", name}, 2, {"holds no sweep.yaml", "--run-dir"});
+  const auto result = run({"sweep", "spec.yaml", "--run-dir", name});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("4 of 4 jobs are finished already"));
+  std::ofstream(dir() / name / "sweep.yaml") << "base: [tiny";
+  expect_failure({"sweep", name}, 2, {"sweep.yaml"});
+}
+
+TEST_F(SweepProgram, TwoSweepsDoNotShareADirectory) {
+  const RunLock lock(dir() / "whole");
+  expect_failure({"sweep", "whole"}, 5, {"whole"});
+}
+
+TEST_F(SweepProgram, OverridesStayWithTheSweep) {
+  const auto jobs = [&](const Words& words) {
+    const auto result = run(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  };
+  const Words one = {"sweep", "spec.yaml", "--run-dir", "overridden", "--job", "1", "train.clip_norm=3"};
+  EXPECT_EQ(run(one).exit_code, 0);
+  EXPECT_THAT(jobs({"sweep", "overridden", "--status"}), HasSubstr("1 of 4 jobs finished"));
+  EXPECT_THAT(jobs({"sweep", "overridden", "--print"}), HasSubstr("train.clip_norm=3"));
+  EXPECT_THAT(jobs({"sweep", "spec.yaml", "--run-dir", "overridden", "--status"}), HasSubstr("0 of 4 jobs finished"));
+}
+
+TEST_F(SweepProgram, HostileLabelsAreShownAsText) {
+  shared_->write("hostile.yaml",
+                 "base: tiny.yaml\nlist: [{label: \"\\e[2J<script>|`\\n\", objective: [{type: cmpm}]}]\n");
+  const auto status = run({"sweep", "hostile.yaml", "--status"});
+  EXPECT_EQ(status.exit_code, 0) << status.err;
+  EXPECT_EQ(status.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(split(status.out, '\n').size(), 4u) << status.out;
+  EXPECT_EQ(split(run({"sweep", "hostile.yaml", "--print"}).out, '\n').size(), 2u);
+}
+
 TEST_F(SweepProgram, DamagedJobsAreNamed) {
   const std::string name = copy("damaged");
   const fs::path job = dir() / name / "jobs" / *done_jobs(dir() / name).begin();
   const std::string metrics = slurp(job / "eval/shapes/metrics.json");
   std::ofstream(job / "eval/shapes/metrics.json") << metrics.substr(0, metrics.size() / 2);
-  expect_failure({"sweep", name, "--aggregate"}, 4, {"metrics.json", "hint"});
+  expect_failure({"sweep", name, "--aggregate"}, 4, {"metrics.json", "or remove " + name + "/jobs/"});
   std::ofstream(job / "eval/shapes/metrics.json") << metrics;
   std::ofstream(job / "STATUS") << "dne\n";
   expect_failure({"sweep", name}, 4, {"STATUS", "dne"});

@@ -107,6 +107,18 @@ TEST_F(Sweep, SetAndTheCommandLineReachEveryJob) {
   EXPECT_THAT(error_of("seeds: [1]\n", {"~train.ema"}), HasSubstr("KEY=VALUE only"));
 }
 
+TEST_F(Sweep, TheWrittenSpecificationHoldsTheOverridesToo) {
+  const SweepPlan p = plan("set: {train.batch_size: 8}\nselect: last\nseeds: [1, 2]\n",
+                           {"train.batch_size=32", "evaluate.select=val/rsum", "notes={a: 'b, c'}"});
+  EXPECT_EQ(p.selection, "val/rsum");
+  dir_.write("again.yaml", to_yaml(p.spec));
+  const SweepPlan again = plan_sweep(catalog_, read_sweep_spec(dir_ / "again.yaml"), {});
+  ASSERT_EQ(again.points.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(again.points[i].hash, p.points[i].hash);
+  EXPECT_EQ(again.selection, "val/rsum");
+  EXPECT_NE(plan("set: {train.batch_size: 8}\nselect: last\nseeds: [1, 2]\n").points[0].hash, p.points[0].hash);
+}
+
 TEST_F(Sweep, SelectIsPassedOnToTheRuns) {
   const SweepPlan p = plan("select: val/i2t/R@1\n");
   EXPECT_THAT(p.points[0].overrides, ElementsAre("evaluate.select=val/i2t/R@1"));
@@ -127,6 +139,13 @@ TEST_F(Sweep, EveryPointIsValidatedAndEveryComplaintReportedOnce) {
   EXPECT_THAT(other, HasSubstr("fast"));
   EXPECT_EQ(other.find("job 4"), std::string::npos) << "the second seed repeats the complaint\n" << other;
   EXPECT_THAT(error_of("grid: {train.batchsize: [8]}\n"), HasSubstr("batch_size"));
+}
+
+TEST_F(Sweep, AnInvalidFirstPointBlamesNoOther) {
+  const std::string text = error_of("grid: {train.batch_size: [0, 8]}\n");
+  EXPECT_THAT(text, HasSubstr("job 1 (train.batch_size=0)"));
+  EXPECT_EQ(text.find("job 2"), std::string::npos) << text;
+  EXPECT_THAT(error_of("grid: {evaluate.select: [val/rsum, last]}\n"), HasSubstr("must be the same in all jobs"));
 }
 
 TEST_F(Sweep, EqualPointsAreRefused) {
@@ -155,7 +174,12 @@ TEST_F(Sweep, MistakesOfTheSpecificationHaveLineAndRemedy) {
   EXPECT_THAT(error_of("seeds: [1, 1]\n"), HasSubstr("twice"));
   EXPECT_THAT(error_of("seeds: [-1]\n"), HasSubstr("seeds"));
   EXPECT_THAT(error_of("grid: {seed: [1]}\nseeds: [1]\n"), HasSubstr("already set elsewhere"));
-  EXPECT_THAT(error_of("name: ../x\n"), HasSubstr("names a directory"));
+  for (const std::string& name : {std::string("../x"), std::string("a b"), std::string("\"\\e[2J\""),
+                                  std::string(".hidden"), std::string("<script>"), std::string(300, 'x')}) {
+    const std::string complaint = error_of("name: " + name + "\n");
+    EXPECT_THAT(complaint, HasSubstr("names a directory")) << name;
+    EXPECT_EQ(complaint.find('\x1b'), std::string::npos) << name;
+  }
   EXPECT_THAT(error_of("report: [flickr8k]\n"), HasSubstr("flickr8k-1k"));
   EXPECT_THAT(error_of("list: [{label: 3x, train.clip_norm: 1}, x]\n"), HasSubstr("list.1"));
   EXPECT_THAT(error_of("jobs: 0\n"), HasSubstr("jobs"));
@@ -332,6 +356,69 @@ TEST_F(SweepState, CollectsTheChosenCheckpointsValidationMetricAndTheTestNumbers
   write_sweep_tables(results, request().directory);
   for (const char* name : {"sweep.csv", "sweep.md", "sweep.tex", "sweep.json"})
     EXPECT_TRUE(fs::exists(request().directory / name)) << name;
+}
+
+TEST_F(SweepState, ADamagedRunOrOneOfAnotherVersionIsNamedWithTheWayOut) {
+  ProtocolResult result;
+  result.protocol = "image-retrieval", result.split = "test";
+  const std::string good = to_json(result).dump();
+  const auto refusal = [&](const std::string& name, const std::string& bytes) -> std::string {
+    make_run("done");
+    write("eval/image-retrieval/metrics.json", good);
+    write("metrics.jsonl", "");
+    write(name, bytes);
+    try {
+      collect_sweep(plan_, request());
+    } catch (const CheckpointError& error) {
+      EXPECT_THAT(error.issues().front().where, HasSubstr(name));
+      EXPECT_THAT(error.issues().front().hint, HasSubstr("or remove " + run_.string()));
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  EXPECT_EQ(refusal("metrics.jsonl", ""), "nothing was thrown");
+  EXPECT_THAT(refusal("metrics.jsonl", "{\"v\":2,\"kind\":\"train\",\"step\":1,\"epoch\":0}\n"),
+              HasSubstr("another version"));
+  EXPECT_THAT(refusal("eval/image-retrieval/metrics.json", good.substr(0, good.size() / 2)), HasSubstr("metrics.json"));
+  EXPECT_THAT(refusal("STATUS", "dne\n"), HasSubstr("dne"));
+  EXPECT_THAT(refusal("config.resolved.yaml", "a: [\n"), HasSubstr("config.resolved.yaml"));
+  fs::remove_all(run_);
+  EXPECT_EQ(collect_sweep(plan_, request()).jobs[0].state, "waiting") << "a job without its directory is run again";
+}
+
+TEST_F(SweepState, AFullDiskAtAnyMomentLeavesEveryTableOldOrNew) {
+  const char* const kTables[] = {"sweep.csv", "sweep.md", "sweep.tex", "sweep.json"};
+  SweepResults results = collect_sweep(plan_, request());
+  const auto written = [&](const std::string& name) {
+    results.name = name;
+    write_sweep_tables(results, request().directory);
+    std::vector<std::string> texts;
+    for (const char* table : kTables) texts.push_back(testing::slurp(request().directory / table));
+    return texts;
+  };
+  const auto after = written("after");
+  int faults = 0;
+  for (int at = 1;; ++at, ++faults) {
+    const auto before = written("before");
+    results.name = "after";
+    FileSystemDouble full(request().directory, FileSystemDouble::Fault::fail_from, at, ENOSPC);
+    {
+      const FileSystemScope scope(full);
+      try {
+        write_sweep_tables(results, request().directory);
+      } catch (const OutputError& error) {
+        EXPECT_EQ(error.exit_code(), 5);
+        EXPECT_TRUE(full.fired());
+      }
+    }
+    if (!full.fired()) break;
+    for (size_t i = 0; i < 4; ++i) {
+      const std::string now = testing::slurp(request().directory / kTables[i]);
+      EXPECT_TRUE(now == before[i] || now == after[i]) << kTables[i] << " is torn after operation " << at;
+    }
+  }
+  EXPECT_GE(faults, 16) << "four files with at least create, write, sync, rename each";
+  EXPECT_EQ(written("after"), after);
 }
 
 TEST_F(SweepState, AFullDiskCostsATableAndNothingElse) {
