@@ -117,6 +117,11 @@ const pickle::Dict* descend(const pickle::Dict& dict, std::string_view key) {
   return nullptr;
 }
 
+std::string shown_entry(const pickle::Value& key, const pickle::Value& value) {
+  const auto* name = std::get_if<std::string>(&key);
+  return concat(name ? escape_for_log(*name) : pickle::kind_of(key), " (", pickle::kind_of(value), ")");
+}
+
 std::string entries_text(const pickle::Dict& dict) {
   constexpr size_t kShown = 20;
   std::vector<std::string> out;
@@ -125,8 +130,7 @@ std::string entries_text(const pickle::Dict& dict) {
       out.push_back(concat("... (", dict.entries.size(), " in all)"));
       break;
     }
-    const auto* text = std::get_if<std::string>(&*name);
-    out.push_back(concat(text ? escape_for_log(*text) : pickle::kind_of(*name), " (", pickle::kind_of(*value), ")"));
+    out.push_back(shown_entry(*name, *value));
   }
   return join(out, ", ");
 }
@@ -185,11 +189,6 @@ std::string fault_of(const pickle::Tensor& tensor) {
 std::string place_of(const pickle::Tensor& tensor) {
   return concat(tensor.storage.key, "/", tensor.storage.view_offset, "/", tensor.offset, "/",
                 at::IntArrayRef(tensor.sizes), at::IntArrayRef(tensor.strides));
-}
-
-std::string shown_entry(const pickle::Value& key, const pickle::Value& value) {
-  const auto* name = std::get_if<std::string>(&key);
-  return concat(name ? escape_for_log(*name) : pickle::kind_of(key), " (", pickle::kind_of(value), ")");
 }
 
 /// The entries beside the one that `key` leads to.
