@@ -1,4 +1,5 @@
 #include "diptych/loss/loss.h"
+#include "loss/attention_penalty.h"
 #include "loss/bidirectional_triplet.h"
 #include "loss/cmpc.h"
 #include "loss/cmpm.h"
@@ -9,6 +10,8 @@
 namespace diptych {
 
 void register_losses(LossRegistry& losses) {
+  losses.add<AttentionPenaltyLoss>("attention_penalty", "what the attention of sm_lstm left out or looked at twice",
+                                   "Xu et al., ICML 2015; Huang et al., CVPR 2017");
   losses.add<CmpmLoss>("cmpm", "KL divergence between projections and matches; with normalize_both: SDM",
                        "Zhang and Lu, ECCV 2018; SDM: Jiang and Ye, CVPR 2023");
   losses.add<CmpcLoss>("cmpc", "classification of each view projected on its partner, unit classifier columns",

@@ -84,6 +84,7 @@ class BiLstm : public TextEncoder, public PythonForm {
   at::Tensor embed_words(const at::Tensor& tokens) override;
   Encoded encode_words(const at::Tensor& words, const at::Tensor& length) override;
   int64_t features() const override { return (options_.pool == TextPooling::mean_max ? 4 : 2) * options_.hidden; }
+  int64_t local_features() const override { return 2 * options_.hidden; }
   PythonPiece python() const override;
 
  private:

@@ -58,6 +58,7 @@ class ConvEncoder : public ImageEncoder {
   at::Tensor pool(const at::Tensor& map) override { return pool_->forward(map); }
   at::Tensor place_weights(int64_t height, int64_t width) const override { return pool_->place_weights(height, width); }
   int64_t features() const override { return pool_->features(channels_); }
+  int64_t local_features() const override { return channels_; }
   const std::string& weights() const override { return weights_; }
 
  protected:

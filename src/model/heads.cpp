@@ -32,6 +32,13 @@ at::Tensor activate(const at::Tensor& x, HeadActivation activation) {
   return at::gelu(x);
 }
 
+/// The matrix of BN(W f) = gamma / sqrt(var + eps) (W f - mean) + beta in evaluation, gamma = 1 where it is not
+/// learned.
+at::Tensor linear_of(const torch::nn::Linear& fc, const torch::nn::BatchNorm1d& bn) {
+  const at::Tensor scale = (bn->running_var + bn->options.eps()).rsqrt();
+  return fc->weight * (bn->options.affine() ? scale * bn->weight : scale).unsqueeze(1);
+}
+
 }  // namespace
 
 LinearHead::LinearHead(const Options& options, const HeadContext& context)
@@ -87,11 +94,7 @@ PythonPiece LinearBnHead::python() const {
                             options_.affine ? "True" : "False", ", scale=", options_.scale ? "True" : "False", ")")};
 }
 
-// BN(W f) = gamma / sqrt(var + eps) (W f - mean) + beta, gamma = 1 where it is not learned
-at::Tensor LinearBnHead::linear_part() const {
-  const at::Tensor scale = (bn_->running_var + bn_->options.eps()).rsqrt();
-  return fc_->weight * (bn_->options.affine() ? scale * bn_->weight : scale).unsqueeze(1);
-}
+at::Tensor LinearBnHead::linear_part() const { return linear_of(fc_, bn_); }
 
 MlpHead::MlpHead(const Options& options, const HeadContext& context) : options_(options) {
   int64_t in = context.features;
@@ -133,7 +136,56 @@ PythonPiece MlpHead::python() const {
                             enum_text(options_.activation), "\")")};
 }
 
+DualPathHead::DualPathHead(const Options& options, const HeadContext& context) : options_(options) {
+  for (int64_t i = 0; i < options.layers; ++i) {
+    fc_.push_back(
+        register_module(concat("fc", i), head_linear(i ? options.dim : context.features, options.dim, false)));
+    bn_.push_back(register_module(
+        concat("bn", i),
+        torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(options.dim).momentum(1 - options.bn_decay))));
+  }
+}
+
+at::Tensor DualPathHead::forward(const at::Tensor& features) {
+  check_features(features, fc_[0]->options.in_features());
+  at::Tensor x = features;
+  for (size_t i = 0; i < fc_.size(); ++i) {
+    x = bn_[i]->forward(fc_[i]->forward(x));
+    const bool last = i + 1 == fc_.size();
+    if (!last || is_training() || options_.relu_in_evaluation) x = at::relu(x);
+  }
+  return x;
+}
+
+PythonPiece DualPathHead::python() const {
+  return PythonPiece{{R"py(class DualPathHead(nn.Module):
+    def __init__(self, features, dim, layers, last_relu):
+        super().__init__()
+        for i in range(layers):
+            setattr(self, f"fc{i}", nn.Linear(dim if i else features, dim, bias=False))
+            setattr(self, f"bn{i}", nn.BatchNorm1d(dim))
+        self.layers, self.last_relu = layers, last_relu
+
+    def forward(self, x):
+        for i in range(self.layers):
+            x = getattr(self, f"bn{i}")(getattr(self, f"fc{i}")(x))
+            if i + 1 < self.layers or self.last_relu:
+                x = F.relu(x)
+        return x
+)py"},
+                     concat("DualPathHead(", fc_[0]->options.in_features(), ", ", options_.dim, ", layers=",
+                            options_.layers, ", last_relu=", options_.relu_in_evaluation ? "True" : "False", ")")};
+}
+
+at::Tensor DualPathHead::linear_part() const {
+  if (options_.layers > 1 || options_.relu_in_evaluation) return {};
+  return linear_of(fc_[0], bn_[0]);
+}
+
 void register_heads(HeadRegistry& heads) {
+  heads.add<DualPathHead>("dual_path",
+                          "layers of a linear map without bias, BatchNorm and ReLU, the last ReLU only in training",
+                          "Zheng et al.: Dual-path convolutional image-text embeddings with instance loss, TOMM 2020");
   heads.add<LinearHead>("linear", "a linear map");
   heads.add<LinearBnHead>("linear_bn", "a linear map without bias, then BatchNorm; no activation",
                           "Zhang and Lu: Deep cross-modal projection learning, ECCV 2018");

@@ -99,4 +99,35 @@ class MlpHead : public Head, public PythonForm {
   torch::nn::Linear out_{nullptr};
 };
 
+/// `layers` times [fc without bias - bn - ReLU], the head of the dual path (Zheng et al., TOMM 2020). In training the
+/// result is the last ReLU's, which the ranking loss compares and whose dropped-out form the instance loss classifies
+/// (loss instance, option dropout); in evaluation it is what goes into that ReLU. Parameters: fc0, bn0, fc1, ...
+class DualPathHead : public Head, public PythonForm {
+ public:
+  struct Options {
+    int64_t dim = 2048, layers = 1;
+    bool relu_in_evaluation = false;
+    double bn_decay = 0.9;
+    static void visit(auto& self, auto& field) {
+      field("dim", self.dim, "units of every layer, and the dimension of the joint space (Zheng et al. 2020: 2048)",
+            {.lo = 1, .hi = 65536});
+      field("layers", self.layers, "Zheng et al. 2020: 2 on the image's side, 1 on the text's", {.lo = 1, .hi = 16});
+      field("relu_in_evaluation", self.relu_in_evaluation,
+            "compare what comes out of the last ReLU also in evaluation; the published code compares what goes in");
+      field("bn_decay", self.bn_decay, "share of the BatchNorm statistics that a step keeps, 1 - torch's momentum",
+            {.lo = 0, .hi = 1});
+    }
+  };
+  DualPathHead(const Options& options, const HeadContext& context);
+  at::Tensor forward(const at::Tensor& features) override;
+  int64_t dimension() const override { return options_.dim; }
+  PythonPiece python() const override;
+  at::Tensor linear_part() const override;
+
+ private:
+  Options options_;
+  std::vector<torch::nn::Linear> fc_;
+  std::vector<torch::nn::BatchNorm1d> bn_;
+};
+
 }  // namespace diptych

@@ -13,7 +13,9 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
       text_(register_module("text", std::move(text))),
       image_head_(register_module("image_head", std::move(image_head))),
       text_head_(register_module("text_head", std::move(text_head))),
-      scorer_(register_module("scorer", std::move(scorer))) {
+      scorer_(register_module("scorer", std::move(scorer))),
+      pair_scorer_(dynamic_cast<PairScorer*>(scorer_.get())) {
+  image_->want_local(pair_scorer_ != nullptr), text_->want_local(pair_scorer_ != nullptr);
   if (image_head_->dimension() != text_head_->dimension())
     throw UsageError("",
                      concat("model.image_head.dim = ", image_head_->dimension(), " and model.text_head.dim = ",
@@ -21,13 +23,38 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
                      "give both heads the same dim");
 }
 
-at::Tensor JointModel::image_features(const at::Tensor& image) { return image_->forward(image).global; }
-at::Tensor JointModel::image_embedding(const at::Tensor& features) { return image_head_->forward(features); }
+at::Tensor JointModel::image_features(const at::Tensor& image) {
+  const Encoded encoded = image_->forward(image);
+  return pair_scorer_ ? encoded.local : encoded.global;
+}
+at::Tensor JointModel::features_of_map(const at::Tensor& map) {
+  return pair_scorer_ ? map.flatten(2).transpose(1, 2) : image_->pool(map);
+}
+at::Tensor JointModel::image_embedding(const at::Tensor& features) {
+  const bool places = features.dim() == 3;  // a map one place high: pooling does not ask how places are arranged
+  return image_head_->forward(places ? image_->pool(features.transpose(1, 2).unsqueeze(2)) : features);
+}
 at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor& length) {
   return text_head_->forward(text_->forward(tokens, length).global);
 }
-at::Tensor JointModel::words_embedding(const at::Tensor& words, const at::Tensor& length) {
-  return text_head_->forward(text_->encode_words(words, length).global);
+
+Encoded JointModel::image_view(const at::Tensor& features) {
+  Encoded out{image_embedding(features), {}, {}};
+  if (!pair_scorer_) return out;
+  out.local = features;
+  out.mask = at::ones({features.size(0), features.size(1)}, features.options().dtype(at::kBool));
+  return out;
+}
+Encoded JointModel::text_view(const at::Tensor& tokens, const at::Tensor& length) {
+  const Encoded encoded = text_->forward(tokens, length);
+  return {text_head_->forward(encoded.global), encoded.local, encoded.mask};
+}
+Encoded JointModel::words_view(const at::Tensor& words, const at::Tensor& length) {
+  const Encoded encoded = text_->encode_words(words, length);
+  return {text_head_->forward(encoded.global), encoded.local, encoded.mask};
+}
+at::Tensor JointModel::scores(const Encoded& x, const Encoded& y) {
+  return pair_scorer_ ? pair_scorer_->pairs(x, y).scores : scorer_->forward(x.global, y.global);
 }
 int64_t JointModel::dimension() const { return image_head_->dimension(); }
 

@@ -4,6 +4,7 @@
 
 #include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
+#include "model/sm_lstm.h"
 
 namespace diptych {
 namespace {
@@ -80,6 +81,10 @@ void register_scorers(ScorerRegistry& scorers) {
   scorers.add<CosineScorer>("cosine", "cosine of the angle, -1 to 1");
   scorers.add<DotScorer>("dot", "inner product: norms count");
   scorers.add<NegL2Scorer>("neg_l2", "negative (squared) Euclidean distance");
+  scorers.add<SmLstm>(
+      "sm_lstm", "an LSTM over pairs of image regions and words that attention selects, step by step",
+      "Huang, Wang and Wang: Instance-aware image and sentence matching with selective multimodal LSTM, "
+      "CVPR 2017");
 }
 
 }  // namespace diptych

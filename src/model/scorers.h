@@ -9,7 +9,7 @@ class CosineScorer : public Scorer, public PythonForm {
   struct Options {
     static void visit(auto&, auto&) {}
   };
-  explicit CosineScorer(const Options&) {}
+  CosineScorer(const Options&, const ScorerContext&) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor evidence(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
@@ -20,7 +20,7 @@ class CosineScorer : public Scorer, public PythonForm {
 class DotScorer : public Scorer, public PythonForm {
  public:
   using Options = CosineScorer::Options;
-  explicit DotScorer(const Options&) {}
+  DotScorer(const Options&, const ScorerContext&) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
   PythonPiece python() const override;
@@ -35,7 +35,7 @@ class NegL2Scorer : public Scorer, public PythonForm {
       field("squared", self.squared, "-|x - y|^2; false: -|x - y|, which ranks alike but trains differently");
     }
   };
-  explicit NegL2Scorer(const Options& options) : options_(options) {}
+  NegL2Scorer(const Options& options, const ScorerContext&) : options_(options) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
   PythonPiece python() const override;

@@ -3,7 +3,9 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <span>
 #include <unordered_map>
 
 #include "diptych/core/log.h"
@@ -14,15 +16,18 @@
 namespace diptych {
 namespace {
 
-at::Tensor embed_images(System& system, const DataBundle& data, const Experiment& experiment,
-                        const std::vector<int64_t>& rows, const FeatureCache* cache, bool mirror) {
+/// Features of the images of a split, from the cache if it holds all of them.
+at::Tensor split_features(System& system, const DataBundle& data, const Experiment& experiment,
+                          const std::vector<int64_t>& rows, const FeatureCache* cache, bool mirror) {
   const bool cached = cache && cache->defined() && [&] {
     const auto& has = mirror ? cache->has_flipped : cache->has_plain;
     return std::ranges::all_of(rows, [&](int64_t row) { return has[static_cast<size_t>(row)]; });
   }();
-  const at::Tensor features =
-      cached ? (mirror ? cache->flipped : cache->plain).index_select(0, torch::tensor(rows, at::kLong))
-             : encode_image_features(system, data, experiment, rows, mirror, "encode images");
+  return cached ? (mirror ? cache->flipped : cache->plain).index_select(0, torch::tensor(rows, at::kLong))
+                : encode_image_features(system, data, experiment, rows, mirror, "encode images");
+}
+
+at::Tensor embed_features(System& system, const at::Tensor& features) {
   at::Tensor out;
   const int64_t block = 4096;
   for (int64_t first = 0; first < features.size(0); first += block) {
@@ -34,40 +39,82 @@ at::Tensor embed_images(System& system, const DataBundle& data, const Experiment
   return out;
 }
 
-at::Tensor embed_captions(System& system, const DataBundle& data, const Experiment& experiment,
-                          const std::vector<int64_t>& rows) {
+/// Some captions of a split, padded to the longest of them.
+struct CaptionBlock {
+  at::Tensor place;           // [n] int64: places in the list of rows
+  at::Tensor tokens, length;  // [n, L], [n] int64, on the device
+};
+/// All of them in order of length.
+void for_each_caption_block(System& system, const DataBundle& data, const Experiment& experiment,
+                            const std::vector<int64_t>& rows, const std::function<void(const CaptionBlock&)>& visit) {
   std::vector<int64_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto length = [&](int64_t i) {
-    return data.token_ids[static_cast<size_t>(rows[static_cast<size_t>(i)])].size();
+  const auto ids = [&](int64_t i) -> const std::vector<int64_t>& {
+    return data.token_ids[static_cast<size_t>(rows[static_cast<size_t>(i)])];
   };
-  std::ranges::stable_sort(order, {}, length);
+  std::ranges::stable_sort(order, {}, [&](int64_t i) { return ids(i).size(); });
   const size_t block = static_cast<size_t>(experiment.evaluate.batch_size) * 4;
-  at::Tensor out;
   for (size_t first = 0; first < order.size(); first += block) {
     signals::throw_if_pending();
-    const size_t last = std::min(first + block, order.size());
-    const auto longest = static_cast<int64_t>(length(order[last - 1]));
-    at::Tensor tokens = at::zeros({static_cast<int64_t>(last - first), longest}, at::kLong);
-    at::Tensor lengths = at::empty({static_cast<int64_t>(last - first)}, at::kLong);
-    for (size_t i = first; i < last; ++i) {
-      const auto& ids = data.token_ids[static_cast<size_t>(rows[static_cast<size_t>(order[i])])];
-      std::ranges::copy(ids, tokens.data_ptr<int64_t>() + static_cast<int64_t>(i - first) * longest);
-      lengths.data_ptr<int64_t>()[i - first] = static_cast<int64_t>(ids.size());
+    const std::span<const int64_t> part = std::span(order).subspan(first, std::min(block, order.size() - first));
+    const auto count = static_cast<int64_t>(part.size()), longest = static_cast<int64_t>(ids(part.back()).size());
+    at::Tensor tokens = at::zeros({count, longest}, at::kLong), length = at::empty({count}, at::kLong);
+    for (size_t i = 0; i < part.size(); ++i) {
+      std::ranges::copy(ids(part[i]), tokens.data_ptr<int64_t>() + static_cast<int64_t>(i) * longest);
+      length.data_ptr<int64_t>()[i] = static_cast<int64_t>(ids(part[i]).size());
     }
-    at::Tensor embedded;
-    {
-      AutocastScope autocast(experiment.precision, system.device.type());
-      embedded = system.model->text_embedding(tokens.to(system.device), lengths.to(system.device)).to(at::kFloat).cpu();
-    }
+    visit({torch::tensor(at::ArrayRef<int64_t>(part.data(), part.size()), at::kLong), tokens.to(system.device),
+           length.to(system.device)});
+  }
+}
+
+at::Tensor embed_captions(System& system, const DataBundle& data, const Experiment& experiment,
+                          const std::vector<int64_t>& rows) {
+  at::Tensor out;
+  for_each_caption_block(system, data, experiment, rows, [&](const CaptionBlock& block) {
+    const AutocastScope autocast(experiment.precision, system.device.type());
+    const at::Tensor embedded = system.model->text_embedding(block.tokens, block.length).to(at::kFloat).cpu();
     if (!out.defined()) out = at::empty({static_cast<int64_t>(rows.size()), embedded.size(1)}, at::kFloat);
-    out.index_copy_(0,
-                    torch::tensor(std::vector<int64_t>(order.begin() + static_cast<int64_t>(first),
-                                                       order.begin() + static_cast<int64_t>(last)),
-                                  at::kLong),
-                    embedded);
+    out.index_copy_(0, block.place, embedded);
+  });
+  return out;
+}
+
+/// [N, M] float32 of a PairScorer: images in blocks against captions in blocks. In memory at once: the local features
+/// of all captions and the scores.
+at::Tensor score_pairs(System& system, const DataBundle& data, const Experiment& experiment, const at::Tensor& features,
+                       const std::vector<int64_t>& caption_rows) {
+  std::vector<std::pair<at::Tensor, Encoded>> texts;
+  for_each_caption_block(system, data, experiment, caption_rows, [&](const CaptionBlock& block) {
+    const AutocastScope autocast(experiment.precision, system.device.type());
+    texts.emplace_back(block.place, system.model->text_view(block.tokens, block.length));
+  });
+  const int64_t images = features.size(0), captions = static_cast<int64_t>(caption_rows.size());
+  const CountProgress progress("score pairs", images * captions);
+  at::Tensor out = at::empty({images, captions}, at::kFloat);
+  constexpr int64_t kImages = 128;
+  int64_t done = 0;
+  for (int64_t first = 0; first < images; first += kImages) {
+    const int64_t count = std::min(kImages, images - first);
+    const AutocastScope autocast(experiment.precision, system.device.type());
+    const Encoded x = system.model->image_view(features.narrow(0, first, count).to(system.device));
+    for (const auto& [place, y] : texts) {
+      signals::throw_if_pending();
+      const at::Tensor scores = system.model->scores(x, y).to(at::kFloat).cpu();
+      out.narrow(0, first, count).index_copy_(1, place, scores);
+      progress.at(done += scores.numel());
+    }
   }
   return out;
+}
+
+/// [F], or [R, C], of one image's features.
+std::vector<int64_t> feature_sizes(System& system, const Experiment& experiment) {
+  if (!system.model->pair_scorer()) return {system.model->image().features()};
+  const EvalScope scope(*system.model);
+  const ImageOptions& image = experiment.data.image;
+  const at::Tensor blank = at::zeros({1, 3, image.height, image.width}, at::device(system.device));
+  return system.model->image_features(blank.contiguous(at::MemoryFormat::ChannelsLast)).sizes().slice(1).vec();
 }
 
 /// The smaller spread of the two sides; negative (not known) where a single row has none.
@@ -93,8 +140,11 @@ at::Tensor encode_image_features(System& system, const DataBundle& data, const E
                            AutocastScope autocast(experiment.precision, system.device.type());
                            features = system.model->image_features(view).to(at::kFloat).cpu();
                          }
-                         if (!out.defined())
-                           out = at::empty({static_cast<int64_t>(image_rows.size()), features.size(1)}, at::kFloat);
+                         if (!out.defined()) {
+                           std::vector<int64_t> sizes = features.sizes().vec();
+                           sizes[0] = static_cast<int64_t>(image_rows.size());
+                           out = at::empty(sizes, at::kFloat);
+                         }
                          out.slice(0, first, first + features.size(0)).copy_(features);
                          progress.at(first + features.size(0));
                        });
@@ -104,16 +154,16 @@ at::Tensor encode_image_features(System& system, const DataBundle& data, const E
 bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& data, const Experiment& experiment,
                         const std::vector<int64_t>& image_rows, bool mirrored) {
   const auto images = static_cast<int64_t>(data.corpus.images.size());
-  const int64_t width = system.model->image().features();
-  const int64_t bytes = images * width * 4 * (mirrored ? 2 : 1);
+  std::vector<int64_t> sizes = feature_sizes(system, experiment);
+  sizes.insert(sizes.begin(), images);
+  const int64_t bytes = c10::multiply_integers(sizes) * 4 * (mirrored ? 2 : 1);
   if (bytes > experiment.train.feature_cache_mb << 20) {
     log::info(concat("image features are not cached: ", bytes_text(static_cast<double>(bytes)),
                      " needed, train.feature_cache_mb = ", experiment.train.feature_cache_mb));
     return false;
   }
   const auto fill = [&](at::Tensor& table, std::vector<bool>& has, bool mirror) {
-    if (!table.defined())
-      table = at::zeros({images, width}, at::kFloat), has.assign(static_cast<size_t>(images), false);
+    if (!table.defined()) table = at::zeros(sizes, at::kFloat), has.assign(static_cast<size_t>(images), false);
     std::vector<int64_t> todo;
     for (const int64_t row : image_rows)
       if (!has[static_cast<size_t>(row)]) todo.push_back(row);
@@ -135,18 +185,29 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
                     concat("the split ", enum_text(split), " has ", encoded.image_rows.size(), " images and ",
                            encoded.caption_rows.size(), " captions; nothing can be evaluated on it"));
   EvalScope scope(*system.model);
-  encoded.x = embed_images(system, data, experiment, encoded.image_rows, cache, false);
-  if (experiment.evaluate.flip_sum)
-    encoded.x += embed_images(system, data, experiment, encoded.image_rows, cache, true);
+  const auto add = [](at::Tensor& sum, const at::Tensor& more) { sum = sum.defined() ? sum.add_(more) : more; };
+  for (const bool mirror : {false, true}) {
+    if (mirror && !experiment.evaluate.flip_sum) continue;
+    const at::Tensor features = split_features(system, data, experiment, encoded.image_rows, cache, mirror);
+    add(encoded.x, embed_features(system, features));
+    if (system.model->pair_scorer())
+      add(encoded.scores, score_pairs(system, data, experiment, features, encoded.caption_rows));
+  }
   encoded.y = embed_captions(system, data, experiment, encoded.caption_rows);
   return encoded;
+}
+
+std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded) {
+  if (encoded.scores.defined()) return matrix_tiles(encoded.scores);
+  const at::NoGradGuard no_grad;
+  const Scorer& scorer = system.model->scorer();
+  return dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
 }
 
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap) {
   at::NoGradGuard no_grad;
-  const Scorer& scorer = system.model->scorer();
-  const auto tiles = dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
+  const auto tiles = score_tiles(system, encoded);
   RetrievalSet set;
   set.scores = tiles.get();
   SplitIds ids = ids_of(data.corpus, encoded);
@@ -164,7 +225,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
     }
   }
   set.split = enum_text(split);
-  set.scorer = scorer.describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
+  set.scorer = system.model->scorer().describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;
   set.spread = common_spread(encoded);

@@ -308,6 +308,10 @@ EncodeOutcome encode_items(const TrainedModel& trained, const EncodeItems& items
   if (request.out.extension() != ".safetensors" && request.out.extension() != ".npz")
     throw UsageError::command_line(
         concat("-o ", path_text(request.out), ": expected a name ending in .safetensors or .npz"));
+  if (trained.model->pair_scorer())
+    throw UsageError::command_line(concat("the scorer '", trained.model->scorer().describe(),
+                                          "' compares pairs: there are no embeddings to write"),
+                                   "diptych evaluate RUN, or another model");
   const int64_t batch = trained.experiment->evaluate.batch_size, dimension = trained.model->dimension();
   const int64_t wanted = request.part_size > 0 ? request.part_size : kBatchesOfPart * batch;
   const int64_t part_size = (wanted + batch - 1) / batch * batch;

@@ -64,8 +64,8 @@ std::string method_of(JointModel& model, const at::Tensor& map) {
   return weights.defined() && weights.size(0) == 1 ? "Grad-CAM" : "gradient x activation at each place";
 }
 
-at::Tensor embedded_text(JointModel& model, const at::Tensor& ids) {
-  return model.text_embedding(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options()));
+Encoded text_view(JointModel& model, const at::Tensor& ids) {
+  return model.text_view(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options()));
 }
 
 Explanation explain_read(const LoadedRun& run, const ReadPicture& picture, const std::string& text) {
@@ -76,24 +76,24 @@ Explanation explain_read(const LoadedRun& run, const ReadPicture& picture, const
   out.text = text, out.picture = picture.seen, out.words_cut = read.cut;
   out.scorer = model.scorer().describe();
 
-  at::Tensor text_embedding, image_embedding;
+  Encoded seen, told;
   {
     const EvalScope scope(*run.system);
-    text_embedding = embedded_text(model, ids);
-    image_embedding = model.image_embedding(model.image_features(picture.input));
+    told = text_view(model, ids);
+    seen = model.image_view(model.image_features(picture.input));
   }
-  const MapGradient gradient = map_gradient(model, picture.input, text_embedding);
+  const MapGradient gradient = map_gradient(model, picture.input, told);
   const at::Tensor relevance = place_relevance(gradient);
   out.score = gradient.score;
   out.method = method_of(model, gradient.map);
   out.relevance = relevance.to(at::kCPU, at::kFloat).contiguous();
   if (!at::isfinite(out.relevance).all().item<bool>())
     throw NumericError("explanation", "the relevance of the picture's places is not finite");
-  if (const auto closed = closed_form_relevance(model, gradient.map, text_embedding))
+  if (const auto closed = closed_form_relevance(model, gradient.map, told.global))
     out.closed_form_difference =
         ((*closed)[0] - relevance).abs().max().item<double>() / std::max(1e-30, relevance.abs().max().item<double>());
 
-  const WordRelevance words = word_relevance(model, ids, image_embedding);
+  const WordRelevance words = word_relevance(model, ids, seen);
   for (size_t i = 0; i < read.words.size(); ++i) {
     const bool known = read.ids[static_cast<int64_t>(i)].item<int64_t>() != Vocabulary::kUnknown;
     out.words.push_back({read.words[i], known, words.left_out[i], {}});
@@ -124,9 +124,7 @@ struct RankedCaption {
 
 std::vector<RankedCaption> ranked_captions(const LoadedRun& run, const EncodedSplit& encoded) {
   const Corpus& corpus = run.data.corpus;
-  const Scorer& scorer = run.system->model->scorer();
-  const at::NoGradGuard no_grad;
-  const auto tiles = dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
+  const auto tiles = score_tiles(*run.system, encoded);
   std::unordered_map<int64_t, int64_t> place;
   for (size_t i = 0; i < encoded.image_rows.size(); ++i) place[encoded.image_rows[i]] = static_cast<int64_t>(i);
   std::vector<RankedCaption> out;
@@ -257,7 +255,9 @@ Json to_json(const Explanation& explanation) {
     out["words"].push_back(std::move(line));
   }
   for (const AttentionMap& map : explanation.attention)
-    out["attention"].push_back({{"name", map.name}, {"map", matrix_json(map.weights)}});
+    out["attention"].push_back({{"name", map.name},
+                                {"map", matrix_json(map.weights)},
+                                {"words", map.words.defined() ? matrix_json(map.words.unsqueeze(0))[0] : Json()}});
   return out;
 }
 

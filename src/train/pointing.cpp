@@ -30,24 +30,28 @@ double area_inside(const DrawnObject& object) {
   return inside(object.left, object.right) * inside(object.top, object.bottom);
 }
 
-/// Embeddings [M, D] of "the <colour> <shape>" for every kind of object, and its row by phrase.
+/// Views of "the <colour> <shape>" for every kind of object, and its row by phrase.
 struct Queries {
   std::map<std::string, int64_t> row;
-  at::Tensor embeddings;
+  std::vector<Encoded> views;  // of one text each
+
+  std::vector<Encoded> of(const std::vector<DrawnObject>& objects) const {
+    std::vector<Encoded> out;
+    for (const DrawnObject& each : objects) out.push_back(views[static_cast<size_t>(row.at(each.phrase()))]);
+    return out;
+  }
 };
 Queries encode_queries(const LoadedRun& run, const std::map<std::string, std::vector<DrawnObject>>& objects) {
   const EvalScope scope(*run.system);
   Queries out;
-  std::vector<at::Tensor> rows;
   for (const auto& [id, all] : objects)
     for (const DrawnObject& object : all) {
-      if (!out.row.emplace(object.phrase(), static_cast<int64_t>(rows.size())).second) continue;
+      if (!out.row.emplace(object.phrase(), static_cast<int64_t>(out.views.size())).second) continue;
       const at::Tensor ids =
           torch::tensor(run.data.vocabulary.encode(tokenize(object.phrase()), run.experiment->data.text), at::kLong)
               .to(run.system->device);
-      rows.push_back(run.system->model->text_embedding(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options())));
+      out.views.push_back(run.system->model->text_view(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options())));
     }
-  out.embeddings = at::cat(rows);
   return out;
 }
 
@@ -60,17 +64,17 @@ std::vector<DrawnObject> nameable(const std::vector<DrawnObject>& objects) {
 }
 
 /// [M, h, w], one map a text: in closed form for all texts at once where there is one.
-at::Tensor relevance_of(const LoadedRun& run, const at::Tensor& image, const at::Tensor& texts) {
+at::Tensor relevance_of(const LoadedRun& run, const at::Tensor& image, const std::vector<Encoded>& texts) {
   JointModel& model = *run.system->model;
   at::Tensor map;
   {
     const EvalScope scope(*run.system);
     map = model.image().feature_map(image).to(at::kFloat)[0];
   }
-  if (const auto closed = closed_form_relevance(model, map, texts)) return closed->cpu();
-  std::vector<at::Tensor> maps;
-  for (int64_t m = 0; m < texts.size(0); ++m)
-    maps.push_back(place_relevance(map_gradient(model, image, texts.slice(0, m, m + 1))).cpu());
+  std::vector<at::Tensor> embeddings, maps;
+  for (const Encoded& text : texts) embeddings.push_back(text.global);
+  if (const auto closed = closed_form_relevance(model, map, at::cat(embeddings))) return closed->cpu();
+  for (const Encoded& text : texts) maps.push_back(place_relevance(map_gradient(model, image, text)).cpu());
   return at::stack(maps);
 }
 
@@ -137,11 +141,7 @@ PointingResult measure_pointing(const LoadedRun& run, Split split) {
       throw DataError(corpus.source, concat("image '", escape_for_log(id), "' has no meta.objects"));
     const std::vector<DrawnObject> asked = nameable(found->second);
     if (asked.empty()) return;
-    std::vector<int64_t> texts;
-    for (const DrawnObject& each : asked) texts.push_back(queries.row.at(each.phrase()));
-    const at::Tensor maps =
-        relevance_of(run, image.to(run.system->device),
-                     queries.embeddings.index_select(0, torch::tensor(texts).to(run.system->device)));
+    const at::Tensor maps = relevance_of(run, image.to(run.system->device), queries.of(asked));
     for (size_t m = 0; m < asked.size(); ++m) {
       const auto [row, column] = most_relevant_pixel(maps[static_cast<int64_t>(m)], image.size(2), image.size(3));
       const double x = (static_cast<double>(column) + 0.5) / static_cast<double>(image.size(3));

@@ -60,6 +60,7 @@ void Trainer::State::check_selection() const {
   EncodedSplit encoded{data.corpus.image_rows(Split::val), data.corpus.caption_rows(Split::val), {}, {}};
   encoded.x = made_up(encoded.image_rows.size());
   encoded.y = made_up(encoded.caption_rows.size());
+  if (system.model->pair_scorer()) encoded.scores = encoded.x.mm(encoded.y.t());
   const ProtocolResult result =
       evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
   if (const Metric* selected = result.find(metric); !selected || !selected->available)

@@ -31,15 +31,21 @@ ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveSta
   {
     const AutocastScope autocast(precision, system.device.type());
     at::Tensor features = batch.image;
-    if (const bool cached = features.dim() == 2; !cached) {
+    if (const bool cached = features.dim() < 4; !cached) {
       const at::AutoGradMode gradients(!stage.image_frozen);
       features = system.model->image_features(batch.image);
     }
-    input.x = system.model->image_embedding(features).index_select(0, batch.image_index);
-    input.y = system.model->text_embedding(batch.tokens, batch.length);
+    const Encoded x = system.model->image_view(features), y = system.model->text_view(batch.tokens, batch.length);
+    input.x = x.global.index_select(0, batch.image_index), input.y = y.global;
+    if (PairScorer* scorer = system.model->pair_scorer(); scorer && system.objective->needs_scores()) {
+      const PairScores pairs = scorer->pairs(x, y);  // of every distinct image
+      input.scores = pairs.scores.index_select(0, batch.image_index);
+      if (pairs.penalty.defined()) input.penalty = pairs.penalty.index_select(0, batch.image_index);
+    }
   }
   input.x = input.x.to(at::kFloat), input.y = input.y.to(at::kFloat);
-  if (system.objective->needs_scores()) input.scores = system.model->scorer().forward(input.x, input.y);
+  if (system.objective->needs_scores() && !input.scores.defined())
+    input.scores = system.model->scorer().forward(input.x, input.y);
   input.label = batch.label;
   input.image_row = batch.image_row;
   input.step = step;

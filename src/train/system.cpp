@@ -82,7 +82,8 @@ std::shared_ptr<JointModel> build_model(const Experiment& experiment, const Text
     const WeightReport report = load_weights(*image, image->weights());
     log::info(concat("weights ", image->weights(), ": ", report.brief()));
   }
-  return std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make());
+  const ScorerContext scored{image_head->dimension(), image->local_features(), text->local_features()};
+  return std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make(scored));
 }
 
 std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained) {
@@ -91,6 +92,11 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
   auto model = build_model(experiment, TextContext{data.vocabulary.size(), data.word_vectors.table}, load_pretrained);
   auto objective =
       std::make_shared<Objective>(experiment.objective, LossContext{model->dimension(), data.corpus.train_classes()});
+  if (model->pair_scorer() && !objective->needs_scores())
+    throw UsageError("",
+                     concat("model.scorer: ", experiment.model.scorer.type(),
+                            " scores pairs, but no term of the objective uses scores: the scorer would never learn"),
+                     "add a ranking loss, for example {type: bidirectional_triplet, mining: sum}");
   auto system = std::make_shared<System>(model, objective, device);
   system->to(device);
   to_channels_last(*model);

@@ -111,9 +111,11 @@ at::Tensor Trainer::State::cached_features() {
   const bool both = augment == Augment::flip || experiment.evaluate.flip_sum;
   if (!fill_feature_cache(cache, system, data, experiment, rows, both)) return {};
   if (augment == Augment::none) return cache.plain;
-  at::Tensor mirror = at::zeros({cache.plain.size(0), 1}, at::kBool);
-  for (const int64_t row : rows) mirror[row][0] = mirrored(experiment.seed, at.epochs, row);
-  return at::where(mirror, cache.flipped, cache.plain);
+  at::Tensor mirror = at::zeros({cache.plain.size(0)}, at::kBool);
+  for (const int64_t row : rows) mirror[row] = mirrored(experiment.seed, at.epochs, row);
+  std::vector<int64_t> sizes(static_cast<size_t>(cache.plain.dim()), 1);
+  sizes[0] = -1;
+  return at::where(mirror.view(sizes), cache.flipped, cache.plain);
 }
 
 /// Trains the rest of the current epoch; false if a signal stopped it (everything is saved then).

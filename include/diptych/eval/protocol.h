@@ -34,6 +34,9 @@ class ScoreTiles {
 enum class Coarse { where_faster, always, never };
 std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, Coarse coarse = Coarse::where_faster);
 
+/// Tiles of a matrix of scores [N, M] float32 that is there already. throws ShapeError, NumericError (not finite).
+std::unique_ptr<ScoreTiles> matrix_tiles(const at::Tensor& scores);
+
 /// The encoded evaluation split.
 struct RetrievalSet {
   const ScoreTiles* scores;               // rows: images, columns: captions

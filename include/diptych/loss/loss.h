@@ -10,6 +10,7 @@ namespace diptych {
 struct LossInput {
   at::Tensor x, y;       // [B, D] embeddings, not normalised; x images, y texts
   at::Tensor scores;     // [B, B] of the model's scorer, rows x; undefined unless a loss needs it
+  at::Tensor penalty;    // [B, B] of a scorer that attends to parts of image and text (model/pair_scorer.h)
   at::Tensor label;      // [B] int64: equal labels = a match
   at::Tensor image_row;  // [B] int64: equal rows = the same image
   int64_t step = 0;      // optimiser steps since the start of the run

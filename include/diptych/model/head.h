@@ -9,6 +9,7 @@ namespace diptych {
 ///
 ///   linear      W f + b
 ///   linear_bn   BN(W f), no bias, no activation (CMPM: Zhang and Lu 2018)
+///   dual_path   `layers` times [FC without bias - BN - ReLU], the last ReLU only in training (Zheng et al. 2020)
 ///   mlp         `layers` times [FC - BN - activation - dropout], then FC (the two-branch network: Wang et al. 2018)
 class Head : public torch::nn::Module {
  public:

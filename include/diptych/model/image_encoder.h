@@ -23,6 +23,8 @@ class ImageEncoder : public torch::nn::Module {
   /// p]. Otherwise undefined.
   virtual at::Tensor place_weights(int64_t, int64_t) const { return {}; }
   virtual int64_t features() const = 0;
+  /// C of Encoded.local.
+  virtual int64_t local_features() const { return features(); }
   /// Path of pretrained weights given in the options ("" = none). Loaded by the caller (weights.h).
   virtual const std::string& weights() const = 0;
 

@@ -4,6 +4,7 @@
 #include "diptych/model/encoded.h"
 #include "diptych/model/head.h"
 #include "diptych/model/image_encoder.h"
+#include "diptych/model/pair_scorer.h"
 #include "diptych/model/scorer.h"
 #include "diptych/model/text_encoder.h"
 
@@ -17,19 +18,30 @@ class JointModel : public torch::nn::Module {
   JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text, std::shared_ptr<Head> image_head,
              std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer);
 
-  /// image [U, 3, H, W] -> features [U, F]: the part that a frozen-encoder cache stores.
+  /// image [U, 3, H, W] -> features, the part that a frozen-encoder cache stores: [U, F], or [U, R, C], the places of
+  /// the map, when the scorer is a PairScorer.
   at::Tensor image_features(const at::Tensor& image);
-  /// features [U, F] -> [U, D].
+  /// The same from the encoder's map [U, C, h, w].
+  at::Tensor features_of_map(const at::Tensor& map);
+  /// features [U, F] or [U, R, C] -> [U, D].
   at::Tensor image_embedding(const at::Tensor& features);
   /// tokens [B, L], length [B] -> [B, D].
   at::Tensor text_embedding(const at::Tensor& tokens, const at::Tensor& length);
+
+  /// What the scorer compares: global = the embedding; local and mask only for a PairScorer.
+  Encoded image_view(const at::Tensor& features);
+  Encoded text_view(const at::Tensor& tokens, const at::Tensor& length);
+  /// Words as vectors -> the same; see TextEncoder::encode_words.
+  Encoded words_view(const at::Tensor& words, const at::Tensor& length);
+  /// [N, M] of any scorer.
+  at::Tensor scores(const Encoded& x, const Encoded& y);
+  /// The scorer if it compares pairs in detail; null if it compares embeddings.
+  PairScorer* pair_scorer() const { return pair_scorer_; }
 
   ImageEncoder& image() { return *image_; }
   TextEncoder& text() { return *text_; }
   Scorer& scorer() { return *scorer_; }
   const Head& image_head() const { return *image_head_; }
-  /// Words as vectors -> [B, D]; see TextEncoder::encode_words.
-  at::Tensor words_embedding(const at::Tensor& words, const at::Tensor& length);
   int64_t dimension() const;
 
  private:
@@ -37,6 +49,7 @@ class JointModel : public torch::nn::Module {
   std::shared_ptr<TextEncoder> text_;
   std::shared_ptr<Head> image_head_, text_head_;
   std::shared_ptr<Scorer> scorer_;
+  PairScorer* pair_scorer_;
 };
 
 /// Name patterns select parameters and buffers by full name: "model.image" selects the component and all below it, that

@@ -19,9 +19,9 @@ struct MapGradient {
   at::Tensor map, gradient;  // [C, h, w] each; gradient = ds / dA
   double score;
 };
-/// image [1, 3, H, W] and the embedding of one text [1, D], on the model's device. throws ShapeError if the encoder's
+/// image [1, 3, H, W] and JointModel::text_view of one text, on the model's device. throws ShapeError if the encoder's
 /// pool() does not lead from its map to its features.
-MapGradient map_gradient(JointModel& model, const at::Tensor& image, const at::Tensor& text);
+MapGradient map_gradient(JointModel& model, const at::Tensor& image, const Encoded& text);
 
 /// Grad-CAM of the similarity (Selvaraju et al., ICCV 2017), without its last step, the cut at zero:
 ///
@@ -41,7 +41,7 @@ at::Tensor place_relevance(const MapGradient& gradient);
 ///   relevance_p = sum_c A_cp sum_i P_ip (W^T g)_ci ,   P = ImageEncoder::place_weights
 ///
 /// which costs one product of matrices for all texts together. map [C, h, w] of one image, texts [M, D] -> [M, h, w];
-/// nothing if pooling or head are not linear.
+/// nothing if pooling or head are not linear, or a PairScorer compares.
 std::optional<at::Tensor> closed_form_relevance(JointModel& model, const at::Tensor& map, const at::Tensor& texts);
 
 /// How much each word of a text counts.
@@ -50,15 +50,16 @@ struct WordRelevance {
   std::vector<double> gradient;  // word vector times ds / d(word vector); empty if the encoder has no word vectors
   double score = 0;
 };
-/// tokens [L] of one text and the embedding of one image [1, D], on the model's device.
-WordRelevance word_relevance(JointModel& model, const at::Tensor& tokens, const at::Tensor& image);
+/// tokens [L] of one text and JointModel::image_view of one image, on the model's device.
+WordRelevance word_relevance(JointModel& model, const at::Tensor& tokens, const Encoded& image);
 
 /// A map of attention that a model computes: which place of the image a word looks at, or one map for the whole text.
 struct AttentionMap {
   std::string name;    // "step 1", or the word
   at::Tensor weights;  // [h, w], non-negative
+  at::Tensor words;    // [L], how much each word was looked at in the same step; undefined: not known
 };
-/// What a component with attention (an encoder or a scorer) derives from in addition; explanations ask for it.
+/// What an encoder with attention derives from in addition; explanations ask for it. (A PairScorer has its own way.)
 class AttentionSource {
  public:
   virtual ~AttentionSource() = default;
@@ -66,7 +67,8 @@ class AttentionSource {
   virtual std::vector<AttentionMap> attention(const at::Tensor& image, const at::Tensor& tokens,
                                               const at::Tensor& length) = 0;
 };
-/// The maps of every part of the model that is an AttentionSource; none for models without attention.
+/// The maps of a PairScorer and of every part of the model that is an AttentionSource; none for models without
+/// attention.
 std::vector<AttentionMap> attention_maps(JointModel& model, const at::Tensor& image, const at::Tensor& tokens,
                                          const at::Tensor& length);
 

@@ -11,6 +11,7 @@ namespace diptych {
 ///   cosine   x.y / (sqrt(|x|^2 + e) sqrt(|y|^2 + e)), e = 1e-10: a zero vector scores 0 and its gradient is bounded
 ///   dot      x.y
 ///   neg_l2   -|x - y|^2, or -|x - y| with squared: false
+///   sm_lstm  a network over pairs (pair_scorer.h)
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
@@ -30,7 +31,12 @@ class Scorer : public torch::nn::Module {
   /// "cosine", for protocol lines.
   virtual std::string describe() const = 0;
 };
-using ScorerRegistry = Registry<Scorer>;
+/// What a scorer has to know of the rest of the model.
+struct ScorerContext {
+  int64_t dimension;                // D, of both heads
+  int64_t image_local, text_local;  // C of a place of the image, E of a word
+};
+using ScorerRegistry = Registry<Scorer, const ScorerContext&>;
 void register_scorers(ScorerRegistry& scorers);
 
 }  // namespace diptych

@@ -28,6 +28,8 @@ class TextEncoder : public torch::nn::Module {
     throw ShapeError("this text encoder has no word vectors");
   }
   virtual int64_t features() const = 0;
+  /// C of Encoded.local.
+  virtual int64_t local_features() const { return features(); }
 
   void want_local(bool on) { local_ = on; }
 

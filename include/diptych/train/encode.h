@@ -12,12 +12,13 @@ namespace diptych {
 /// Features of a frozen image encoder by corpus row, so that nothing is encoded twice while the encoder does not
 /// change.
 struct FeatureCache {
-  at::Tensor plain, flipped;  // [images, F] float32; rows not encoded are zero; undefined = no cache
+  at::Tensor plain, flipped;  // [images, F] or [images, R, C] float32; rows not encoded are zero; undefined = no cache
   std::vector<bool> has_plain, has_flipped;
   bool defined() const { return plain.defined(); }
 };
 
-/// Encodes images in test-time view: [rows, F] features. mirror: of the mirrored images. Shows progress under `what`.
+/// Encodes images in test-time view: [rows, F] or [rows, R, C] features (JointModel::image_features). mirror: of the
+/// mirrored images. Shows progress under `what`.
 at::Tensor encode_image_features(System& system, const DataBundle& data, const Experiment& experiment,
                                  const std::vector<int64_t>& image_rows, bool mirror, const std::string& what);
 
@@ -29,8 +30,12 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
 /// Raw embeddings of a split, in the order of the corpus.
 struct EncodedSplit {
   std::vector<int64_t> image_rows, caption_rows;
-  at::Tensor x, y;  // [N, D], [M, D] float32, CPU
+  at::Tensor x, y;      // [N, D], [M, D] float32, CPU
+  at::Tensor scores{};  // [N, M] float32, CPU, of a PairScorer; undefined for others, whose scores follow from x and y
 };
+/// The scores of a split, tile by tile.
+std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded);
+
 /// Captions in length order; images from the cache when it holds them. Evaluation mode, no gradients.
 EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
                           const FeatureCache* cache = nullptr);

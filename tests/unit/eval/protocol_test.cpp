@@ -327,6 +327,24 @@ TEST(Protocols, ThreadsAndMatrixInMemoryGiveTheRanksOfTheTiles) {
   EXPECT_GT(value(many, "t2i/R@1"), 50) << "the test needs a model that finds something";
 }
 
+// ---- matrix_tiles
+
+TEST(MatrixTiles, AreTheMatrix) {
+  const at::Tensor scores = torch::randn({300, 1100});
+  const auto tiles = matrix_tiles(scores);
+  EXPECT_EQ(tiles->rows(), 300);
+  EXPECT_EQ(tiles->cols(), 1100);
+  EXPECT_TRUE(tiles->tile(256, 1024, 44, 76).equal(scores.slice(0, 256).slice(1, 1024)));
+}
+
+TEST(MatrixTiles, RefuseWhatCannotBeRanked) {
+  EXPECT_THROW(matrix_tiles(torch::zeros({3})), ShapeError);
+  EXPECT_THROW(matrix_tiles(torch::zeros({3, 2}, at::kDouble)), ShapeError);
+  at::Tensor scores = torch::zeros({3, 2});
+  scores[2][1] = NAN;
+  EXPECT_THAT([&] { matrix_tiles(scores); }, ::testing::ThrowsMessage<NumericError>(HasSubstr("x 2 and y 1")));
+}
+
 // ---- dot_tiles
 
 TEST(DotTiles, AreTheProduct) {

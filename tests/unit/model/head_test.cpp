@@ -34,9 +34,9 @@ TEST(HeadRegistry, EveryEntryGivesTheDocumentedShapeAndFiniteGradients) {
     SCOPED_TRACE(name);
     const auto made = heads().make_default(name, HeadContext{6});
     const at::Tensor out = made->forward(formula_centred({4, 6}, 1).to(at::kFloat));
-    EXPECT_EQ(out.sizes(), (at::IntArrayRef{4, 512}));
-    EXPECT_EQ(made->dimension(), 512);
-    (out * formula_centred({4, 512}, 98)).sum().backward();
+    EXPECT_EQ(out.sizes(), (at::IntArrayRef{4, made->dimension()}));
+    EXPECT_EQ(made->dimension(), name == "dual_path" ? 2048 : 512);
+    (out * formula_centred({4, made->dimension()}, 98)).sum().backward();
     expect_finite_gradients(*made);
     EXPECT_THAT([&] { made->forward(at::zeros({4, 5})); }, ThrowsMessage<ShapeError>(HasSubstr("[4, 5]")));
   }
@@ -49,6 +49,30 @@ TEST(LinearHead, IsAnAffineMapWithZeroOffsetAtFirst) {
   EXPECT_THAT(made->forward(x), TensorNear(x.mm(parameters["fc.weight"].t())));
   EXPECT_EQ(parameters["fc.bias"].abs().max().item<double>(), 0);
   EXPECT_EQ(head("{type: linear, dim: 3, bias: false}")->parameters().size(), 1u);
+}
+
+TEST(DualPathHead, TrainsAfterTheLastReluAndComparesBeforeIt) {
+  const auto made = head("{type: dual_path, dim: 3, layers: 2}");
+  const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat);
+  for (int i = 0; i < 200; ++i) made->forward(x);  // the statistics settle
+  const at::Tensor trained = made->forward(x);
+  EXPECT_GE(trained.min().item<double>(), 0);
+  made->eval();
+  const at::Tensor compared = made->forward(x);
+  EXPECT_LT(compared.min().item<double>(), -0.5);
+  EXPECT_THAT(at::relu(compared), TensorNear(trained, 0, 0.05));  // running and batch statistics differ by N / (N - 1)
+  const auto published = head("{type: dual_path, dim: 3, relu_in_evaluation: true}");
+  published->eval();
+  EXPECT_GE(published->forward(x).min().item<double>(), 0);
+}
+
+TEST(DualPathHead, OneLayerIsAffineInEvaluation) {
+  const auto made = head("{type: dual_path, dim: 3}");
+  const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat), y = formula_centred({64, 6}, 2).to(at::kFloat);
+  made->forward(x);
+  made->eval();
+  EXPECT_THAT(made->forward(x) - made->forward(y), TensorNear((x - y).mm(made->linear_part().t()), 1e-4, 1e-5));
+  EXPECT_FALSE(head("{type: dual_path, layers: 2}")->linear_part().defined());
 }
 
 TEST(LinearBnHead, NormalisesEachDimensionOverTheBatchWithoutBiasOrActivation) {

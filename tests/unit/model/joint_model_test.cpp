@@ -37,7 +37,7 @@ std::shared_ptr<JointModel> joint_model(const std::string& image_head = "{type: 
   return std::make_shared<JointModel>(
       image, text, make_from(kinds.heads, image_head, HeadContext{image->features()}),
       make_from(kinds.heads, "{type: linear_bn, dim: 8}", HeadContext{text->features()}),
-      make_from(kinds.scorers, "{type: cosine}"));
+      make_from(kinds.scorers, "{type: cosine}", ScorerContext{8, 1280, 10}));
 }
 at::Tensor photos() {
   return formula_centred({4, 3, 32, 32}, 1).to(at::kFloat).contiguous(at::MemoryFormat::ChannelsLast);

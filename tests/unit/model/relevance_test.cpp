@@ -51,7 +51,7 @@ class Sum final : public TextEncoder, public AttentionSource {
   std::vector<AttentionMap> attention(const at::Tensor& image, const at::Tensor&, const at::Tensor&) override {
     at::Tensor map = at::zeros({image.size(2), image.size(3)});
     map[0][0] = 1;
-    return {{"whole text", map}};
+    return {{"whole text", map, {}}};
   }
 };
 
@@ -64,7 +64,7 @@ class Identity final : public Head {
 };
 
 std::shared_ptr<Scorer> named_scorer(const std::string& name) {
-  return made<ScorerRegistry>(register_scorers, "scorer", "{type: " + name + "}");
+  return made<ScorerRegistry>(register_scorers, "scorer", "{type: " + name + "}", ScorerContext{12, 1, 1});
 }
 JointModel toy(const std::string& score) {
   return JointModel(std::make_shared<Pixels>(), std::make_shared<Sum>(), std::make_shared<Identity>(),
@@ -105,7 +105,7 @@ TEST(Relevance, OfADotProductIsTheProductAtEachPlace) {
   const at::Tensor image = torch::arange(12, at::kFloat).view({1, 3, 2, 2}), text = torch::tensor({{1.f, 0.f, -2.f}});
   // s = sum_c y_c mean_p A_cp, so place p contributes (A_0p - 2 A_2p) / 4; A_0 = 0..3, A_2 = 8..11.
   const at::Tensor expected = torch::tensor({{-16.f, -17.f}, {-18.f, -19.f}}) / 4;
-  const MapGradient gradient = map_gradient(model, image, text);
+  const MapGradient gradient = map_gradient(model, image, {text});
   EXPECT_THAT(place_relevance(gradient), TensorNear(expected));
   EXPECT_THAT(grad_cam(gradient), TensorNear(expected));
   EXPECT_THAT((*closed_form_relevance(model, image[0], text))[0], TensorNear(expected));
@@ -120,7 +120,7 @@ TEST(Relevance, OfACosineFollowsItsFormula) {
   const at::Tensor image = torch::randn({1, 3, 2, 3}), text = torch::randn({1, 3});
   const at::Tensor x = image.mean({2, 3})[0], unit_y = text[0] / text.norm(), g = unit_y / x.norm();
   const at::Tensor expected = (image[0] * g.view({3, 1, 1})).sum(0) / 6;
-  const MapGradient gradient = map_gradient(model, image, text);
+  const MapGradient gradient = map_gradient(model, image, {text});
   EXPECT_THAT(place_relevance(gradient), TensorNear(expected));
   EXPECT_NEAR(expected.sum().item<double>(), gradient.score, 1e-6);  // the places' contributions add up
 }
@@ -130,7 +130,7 @@ TEST(Relevance, WhatAPictureConsistsOfSpeaksForATextThatNamesIt) {
   JointModel model = toy("cosine");
   at::Tensor image = at::zeros({1, 3, 2, 2});
   image[0][0][1][0] = 5;
-  const at::Tensor relevance = place_relevance(map_gradient(model, image, torch::tensor({{1.f, 1.f, 0.f}})));
+  const at::Tensor relevance = place_relevance(map_gradient(model, image, {torch::tensor({{1.f, 1.f, 0.f}})}));
   EXPECT_THAT(relevance, TensorNear(torch::tensor({{0.f, 0.f}, {std::sqrt(0.5f), 0.f}})));
 }
 
@@ -148,7 +148,7 @@ TEST_P(ClosedForm, AgreesWithAutograd) {
     const auto model = real(pool, head, score);
     const at::Tensor image = picture(), texts = torch::randn({3, 12});
     for (int64_t m = 0; m < 3; ++m) {
-      const MapGradient gradient = map_gradient(*model, image, texts.slice(0, m, m + 1));
+      const MapGradient gradient = map_gradient(*model, image, {texts.slice(0, m, m + 1)});
       ASSERT_EQ(gradient.map.sizes(), (at::IntArrayRef{1280, 6, 8}));
       const auto closed = closed_form_relevance(*model, gradient.map, texts);
       ASSERT_TRUE(closed);
@@ -161,7 +161,7 @@ TEST_P(ClosedForm, AgreesWithAutograd) {
 // What Grad-CAM loses: with a grid the sign of a place depends on where it is.
 TEST(Relevance, AGridKeepsPlacesApart) {
   const auto model = real("grid, grid: 3");
-  const MapGradient gradient = map_gradient(*model, picture(), torch::randn({1, 12}));
+  const MapGradient gradient = map_gradient(*model, picture(), {torch::randn({1, 12})});
   const at::Tensor difference = grad_cam(gradient) - place_relevance(gradient);
   EXPECT_GT(difference.abs().max().item<double>(), 0.1 * place_relevance(gradient).abs().max().item<double>());
 }
@@ -170,7 +170,7 @@ TEST(Relevance, HasNoClosedFormBehindAMaximumOrAnMlp) {
   const at::Tensor image = picture(), text = torch::randn({1, 12});
   for (const auto& model :
        {real("max"), real("gem"), real("avg_max"), real("avg", "{type: mlp, dim: 12, hidden: 7}")}) {
-    const MapGradient gradient = map_gradient(*model, image, text);
+    const MapGradient gradient = map_gradient(*model, image, {text});
     EXPECT_FALSE(closed_form_relevance(*model, gradient.map, text));
     EXPECT_GT(place_relevance(gradient).abs().max().item<double>(), 0);
   }
@@ -181,8 +181,8 @@ TEST(Relevance, LeavesTheModelAsItWas) {
   model->train();
   model->text().eval();
   const at::Tensor before = model->named_buffers()["image.features.0.1.running_mean"].clone();
-  map_gradient(*model, picture(), torch::randn({1, 12}));
-  word_relevance(*model, torch::tensor({3, 4, 5}), torch::randn({1, 12}));
+  map_gradient(*model, picture(), {torch::randn({1, 12})});
+  word_relevance(*model, torch::tensor({3, 4, 5}), {torch::randn({1, 12})});
   EXPECT_TRUE(model->is_training());
   EXPECT_FALSE(model->text().is_training());
   EXPECT_TRUE(at::equal(model->named_buffers()["image.features.0.1.running_mean"], before));
@@ -195,25 +195,25 @@ TEST(Relevance, RefusesAPoolThatIsNotTheEncoders) {
   };
   JointModel model(std::make_shared<Summed>(), std::make_shared<Sum>(), std::make_shared<Identity>(),
                    std::make_shared<Identity>(), named_scorer("dot"));
-  EXPECT_THROW(map_gradient(model, torch::randn({1, 3, 2, 2}), torch::randn({1, 3})), ShapeError);
+  EXPECT_THROW(map_gradient(model, torch::randn({1, 3, 2, 2}), {torch::randn({1, 3})}), ShapeError);
 }
 
 // With a sum of words and a dot product both measures are the word's own product with the image.
 TEST(WordRelevance, OfASumIsEachWordsPart) {
   JointModel model = toy("dot");
   const at::Tensor image = torch::tensor({{1.f, 10.f, 0.5f}});
-  const WordRelevance words = word_relevance(model, torch::tensor({3, 7, 3}), image);
+  const WordRelevance words = word_relevance(model, torch::tensor({3, 7, 3}), {image});
   // word t: t + 10 + t
   EXPECT_THAT(words.left_out, ElementsAre(16, 24, 16));
   EXPECT_THAT(words.gradient, ElementsAre(16, 24, 16));
   EXPECT_EQ(words.score, 56);
-  EXPECT_THAT(word_relevance(model, torch::tensor({7}), image).left_out, ElementsAre(24));
+  EXPECT_THAT(word_relevance(model, torch::tensor({7}), {image}).left_out, ElementsAre(24));
 }
 
 TEST(WordRelevance, OfABiLstmMatchesTextsWithoutTheWord) {
   const auto model = real("avg");
   const at::Tensor tokens = torch::tensor({4, 9, 6, 9, 12}), image = torch::randn({1, 12});
-  const WordRelevance words = word_relevance(*model, tokens, image);
+  const WordRelevance words = word_relevance(*model, tokens, {image});
   ASSERT_THAT(words.left_out, SizeIs(5));
   ASSERT_THAT(words.gradient, SizeIs(5));
   model->eval();
@@ -232,7 +232,7 @@ TEST(WordRelevance, OfABiLstmMatchesTextsWithoutTheWord) {
   const auto scaled = [&](double by) {
     at::Tensor moved = vectors.clone();
     moved[0][2].mul_(1 + by);
-    return model->scorer().forward(image, model->words_embedding(moved, torch::tensor({5}))).item<double>();
+    return model->scorer().forward(image, model->words_view(moved, torch::tensor({5})).global).item<double>();
   };
   EXPECT_NEAR((scaled(0.01) - scaled(-0.01)) / 0.02, words.gradient[2], 1e-4);
 }
@@ -246,7 +246,7 @@ TEST(WordRelevance, DoesWithoutWordVectors) {
   };
   JointModel model(std::make_shared<Pixels>(), std::make_shared<Opaque>(), std::make_shared<Identity>(),
                    std::make_shared<Identity>(), named_scorer("dot"));
-  const WordRelevance words = word_relevance(model, torch::tensor({1, 2}), torch::ones({1, 3}));
+  const WordRelevance words = word_relevance(model, torch::tensor({1, 2}), {torch::ones({1, 3})});
   EXPECT_THAT(words.left_out, ElementsAre(3, 6));
   EXPECT_THAT(words.gradient, IsEmpty());
 }

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <map>
+
 #include "../../support/gradcheck.h"
 #include "../../support/tensor_near.h"
 #include "formula.h"
@@ -22,7 +24,7 @@ const ScorerRegistry& scorers() {
   }();
   return kRegistry;
 }
-std::shared_ptr<Scorer> scorer(const std::string& yaml) { return make_from(scorers(), yaml); }
+std::shared_ptr<Scorer> scorer(const std::string& yaml) { return make_from(scorers(), yaml, ScorerContext{3, 4, 5}); }
 at::Tensor queries() { return torch::tensor({{3., 4.}, {-1., 0.}, {0.5, 0.5}}, at::kDouble); }
 at::Tensor gallery() { return torch::tensor({{1., 0.}, {0., 2.}}, at::kDouble); }
 
@@ -107,17 +109,24 @@ TEST(Scorers, PrepareUnitRowsForCosine) {
   EXPECT_THAT(scorer("{type: cosine}")->prepare(queries(), true).norm(2, 1), TensorNear(at::ones({3})));
 }
 
+/// The scorers of embeddings by name; those of pairs have tests of their own (pair_scorer_test.cpp).
+std::map<std::string, std::shared_ptr<Scorer>> embedding_scorers() {
+  std::map<std::string, std::shared_ptr<Scorer>> out;
+  for (const auto& name : scorers().names())
+    if (auto made = scorer("{type: " + name + "}"); made->indexable()) out.emplace(name, made);
+  return out;
+}
+
 TEST(Scorers, ComputeInFloat32AtLeast) {
   const at::Tensor x = queries().to(at::kBFloat16);
-  for (const auto& name : scorers().names())
-    EXPECT_EQ(scorers().make_default(name)->forward(x, x).scalar_type(), at::kFloat);
+  for (const auto& [name, each] : embedding_scorers()) EXPECT_EQ(each->forward(x, x).scalar_type(), at::kFloat) << name;
 }
 
 TEST(Scorers, RefuseShapesThatDisagree) {
-  for (const auto& name : scorers().names())
+  for (const auto& [name, each] : embedding_scorers())
     EXPECT_THAT(
         [&] {
-          scorers().make_default(name)->forward(at::zeros({2, 3}), at::zeros({2, 4}));
+          each->forward(at::zeros({2, 3}), at::zeros({2, 4}));
         },
         ThrowsMessage<ShapeError>(AllOf(HasSubstr("[2, 3]"), HasSubstr("[2, 4]"))));
 }

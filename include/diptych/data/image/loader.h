@@ -78,7 +78,8 @@ struct LoaderSource {
 /// threads.
 class Loader {
  public:
-  /// `features`: if defined, [images, F] cached features that replace decoding (frozen image encoder).
+  /// `features`: if defined, [images, F] or [images, R, C] cached features that replace decoding (frozen image
+  /// encoder).
   Loader(const LoaderSource& source, std::vector<PairBatch> batches, int64_t epoch, bool training,
          at::Tensor features = {});
   ~Loader();

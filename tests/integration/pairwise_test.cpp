@@ -1,0 +1,95 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "diptych/core/io/json.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+#include "support/tiny_corpus.h"
+
+// A model whose scorer is a network over pairs (sm_lstm), through every command that meets it.
+namespace diptych::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+class Pairwise : public ::testing::Test {
+ protected:
+  static Words train(const std::string& run, const Words& more = {}) {
+    Words words{"train",
+                "-c",
+                "tiny.yaml",
+                "--run-dir",
+                run,
+                "model.scorer={type: sm_lstm, steps: 2, hidden: 12, attention: 10, tile_pairs: 100}",
+                "model.image.stride=8",
+                "objective=[{type: bidirectional_triplet, mining: sum}, {type: attention_penalty, weight: 0.1}]"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  static void SetUpTestSuite() {
+    shared_ = std::make_unique<TempDir>();
+    write_tiny_config(shared_->path());
+    must(train("run"));
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
+  static fs::path dir() { return shared_->path(); }
+  static ProcessResult must(const Words& arguments) {
+    ProcessResult result = run_program(arguments, shared_->path());
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result;
+  }
+  static void expect_failure(const Words& arguments, int code, const Words& words) {
+    const ProcessResult result = run_program(arguments, dir());
+    EXPECT_EQ(result.exit_code, code) << result.out << result.err;
+    for (const std::string& word : words)
+      EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
+  }
+  static std::unique_ptr<TempDir> shared_;
+};
+std::unique_ptr<TempDir> Pairwise::shared_;
+
+TEST_F(Pairwise, IsEvaluatedUnderTheProtocolAndSaysWhoScored) {
+  const std::string table = must({"evaluate", "run", "--out", "again"}).out;
+  EXPECT_NE(table.find("sm_lstm full, 2 steps"), std::string::npos) << table;
+  const Json one = Json::parse(must({"evaluate", "run", "--out", "one", "--json"}).out);
+  const Json two = Json::parse(must({"evaluate", "run", "--out", "two", "--json", "evaluate.batch_size=3"}).out);
+  EXPECT_EQ(one["results"][0]["metrics"]["rsum"], two["results"][0]["metrics"]["rsum"]) << "blocks changed the ranks";
+}
+
+// The second stage trains on cached maps; every stage is resumed exactly.
+TEST_F(Pairwise, ResumesExactly) {
+  must(train("whole", {"train.stages.2.epochs=1"}));
+  bool killed = false;
+  const ProcessResult cut = run_program(train("cut"), dir(), [&](pid_t pid) {
+    if (!killed && fs::exists(dir() / "cut/checkpoints/step-00000006")) kill(pid, SIGKILL), killed = true;
+  });
+  if (cut.signal == SIGKILL) must({"train", "--resume", "cut"});
+  EXPECT_EQ(slurp(dir() / "whole/metrics.jsonl"), slurp(dir() / "cut/metrics.jsonl"));
+}
+
+TEST_F(Pairwise, IsExplainedWithItsAttention) {
+  const Json page = Json::parse(must({"explain", "run", "--image", "set/images/test-00000.jpg", "--text",
+                                      "a large red circle", "-o", "page.html", "--json"})
+                                    .out);
+  const Json& attention = page["attention"];
+  ASSERT_EQ(attention.size(), 2u) << page.dump(1);
+  EXPECT_EQ(attention[0]["name"], "step 1");
+  EXPECT_EQ(attention[0]["map"].size(), 4u);
+  EXPECT_EQ(attention[0]["words"].size(), 4u);
+  EXPECT_NE(slurp(dir() / "page.html").find("attention: step 2"), std::string::npos);
+}
+
+TEST_F(Pairwise, CannotBeIndexedOrExported) {
+  expect_failure({"encode", "run", "--images", "set/images", "-o", "images.safetensors"}, 2, {"compares pairs"});
+  expect_failure({"export", "run", "-o", "exported"}, 2, {"scorer"});
+}
+
+TEST_F(Pairwise, NeedsALossOfScores) {
+  expect_failure(train("none", {"objective=[{type: cmpm}]"}), 2, {"sm_lstm", "no term", "bidirectional_triplet"});
+  expect_failure(train("mean", {"model.scorer.variant=mean"}), 2, {"attention_penalty", "no attention"});
+}
+
+}  // namespace
+}  // namespace diptych::testing
