@@ -288,11 +288,11 @@ class JobRunner {
       return;
     }
     if (stopping_ && WIFSIGNALED(status)) return;  // before it could catch the signal: it had not begun
-    if (code != 0) {
-      return fail(job, code,
-                  WIFSIGNALED(status) ? concat("killed by signal ", WTERMSIG(status)) : concat("exit ", code));
-    }
+    const bool killed = WIFSIGNALED(status);
+    if (code != 0 && !killed) return fail(job, code, concat("exit ", code));
     const Words next = next_command(plan_, request_, *job.point, job.place);
+    if (killed && !next.empty())  // with its results there, the job had done its work
+      return fail(job, code, concat("killed by signal ", WTERMSIG(status)));
     if (next == job.command) return fail(job, 1, "exit 0, but its results are not there");
     if (next.empty()) return finish(*job.point, job.place, job.start);
     if (stopping_) return;

@@ -73,7 +73,7 @@ TEST_F(Pairwise, IsExplainedWithItsAttention) {
   const Json page = Json::parse(must({"explain", "run", "--image", "set/images/test-00000.jpg", "--text",
                                       "a large red circle", "-o", "page.html", "--json"})
                                     .out);
-  const Json& attention = page["attention"];
+  const Json& attention = page["explanation"]["attention"];
   ASSERT_EQ(attention.size(), 2u) << page.dump(1);
   EXPECT_EQ(attention[0]["name"], "step 1");
   EXPECT_EQ(attention[0]["map"].size(), 4u);
