@@ -23,16 +23,10 @@ Json marker_of(const PositionsOptions& options) {
   return json;
 }
 
-double rounded(double share) { return std::round(share * 1e4) / 1e4; }
-
 Json figures_json(const std::array<shapes::Figure, 2>& figures) {
   Json objects = Json::array();
-  for (const shapes::Figure& each : figures) {
-    const shapes::Box box = box_of(each);
-    objects.push_back({{"shape", enum_text(each.shape)},
-                       {"colour", enum_text(each.colour)},
-                       {"box", {rounded(box.left), rounded(box.top), rounded(box.right), rounded(box.bottom)}}});
-  }
+  for (const shapes::Figure& each : figures)
+    objects.push_back({{"shape", enum_text(each.shape)}, {"colour", enum_text(each.colour)}, {"box", box_json(each)}});
   return objects;
 }
 

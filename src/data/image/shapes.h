@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "diptych/core/io/json.h"
 #include "diptych/core/random.h"
 #include "diptych/data/image/synth.h"
 
@@ -46,9 +47,6 @@ std::vector<Scene> distinct_scenes(int64_t count, uint64_t seed, uint64_t split)
 /// `count` captions of different wording, each stating everything.
 std::vector<std::string> captions_of(const Scene& scene, int64_t count, Random random);
 
-/// The picture as JPEG.
-std::string draw_jpeg(const Scene& scene, int64_t size, Random random);
-
 /// A shape anywhere, as large as one likes. Lengths and places are shares of the picture's side, from its upper left
 /// corner; a frame is drawn as an outline.
 struct Figure {
@@ -63,9 +61,16 @@ struct Box {
 };
 /// What the figure covers.
 Box box_of(const Figure& figure);
-/// Where an object of a scene is drawn, its random displacement of up to 0.03 aside.
-Figure figure_of(const Object& object);
+/// What set.jsonl says of it: [left, top, right, bottom], to four decimals.
+Json box_json(const Figure& figure);
 /// Equal streams draw equal grounds and equal colours, figure by figure.
 std::string draw_jpeg(const std::vector<Figure>& figures, int64_t size, Random random);
+
+/// A scene as it was drawn: every object a little displaced, a little larger or smaller than its words say.
+struct Drawing {
+  std::string jpeg;
+  std::vector<Figure> figures;  // one an object
+};
+Drawing draw(const Scene& scene, int64_t size, Random random);
 
 }  // namespace diptych::shapes

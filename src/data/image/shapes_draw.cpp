@@ -74,13 +74,11 @@ void paint(cv::Mat& picture, Shape shape, Point centre, double radius, int thick
     cv::polylines(picture, outline, /*isClosed=*/true, colour, thickness, cv::LINE_AA, kShift);
 }
 
-void draw(cv::Mat& picture, const Object& object, double jitter, Random& random) {
-  const double side = picture.cols;
-  Point centre = centre_of(object.place);
-  centre.x = side * (centre.x + random.uniform(-jitter, jitter));
-  centre.y = side * (centre.y + random.uniform(-jitter, jitter));
-  const double radius = side * (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.96, 1.04);
-  paint(picture, object.shape, centre, radius, cv::FILLED, colour_of(object.colour, random));
+Figure figure_of(const Object& object, double jitter, Random& random) {
+  const Point centre = centre_of(object.place);
+  const double x = centre.x + random.uniform(-jitter, jitter), y = centre.y + random.uniform(-jitter, jitter);
+  const double radius = (object.is_large ? kLargeRadius : kSmallRadius) * random.uniform(0.96, 1.04);
+  return {object.shape, object.colour, x, y, radius, false};
 }
 
 void draw(cv::Mat& picture, const Figure& figure, Random& random) {
@@ -108,11 +106,16 @@ cv::Mat ground(int64_t size, Random& random) {
 
 }  // namespace drawing
 
-std::string draw_jpeg(const Scene& scene, int64_t size, Random random) {
+Drawing draw(const Scene& scene, int64_t size, Random random) {
   cv::Mat picture = drawing::ground(size, random);
   const double jitter = scene.size() == 3 ? 0.01 : 0.03;  // three in a row must not touch
-  for (const Object& object : scene) drawing::draw(picture, object, jitter, random);
-  return drawing::jpeg_of(picture);
+  Drawing out;
+  for (const Object& object : scene) {
+    out.figures.push_back(drawing::figure_of(object, jitter, random));
+    drawing::draw(picture, out.figures.back(), random);
+  }
+  out.jpeg = drawing::jpeg_of(picture);
+  return out;
 }
 
 std::string draw_jpeg(const std::vector<Figure>& figures, int64_t size, Random random) {
@@ -135,11 +138,10 @@ Box box_of(const Figure& figure) {
           figure.x + figure.radius * right + rim, figure.y + figure.radius * bottom + rim};
 }
 
-Figure figure_of(const Object& object) {
-  const drawing::Point centre = drawing::centre_of(object.place);
-  return {
-      object.shape, object.colour, centre.x, centre.y, object.is_large ? drawing::kLargeRadius : drawing::kSmallRadius,
-      false};
+Json box_json(const Figure& figure) {
+  const auto rounded = [](double share) { return std::round(share * 1e4) / 1e4; };
+  const Box box = box_of(figure);
+  return {rounded(box.left), rounded(box.top), rounded(box.right), rounded(box.bottom)};
 }
 
 }  // namespace diptych::shapes

@@ -20,13 +20,14 @@ std::vector<Part> parts_of(const ShapesOptions& options) {
           {"test", distinct_scenes(options.test_images, seed, 2)}};
 }
 
-Json objects_of(const Scene& scene) {
+Json objects_of(const Scene& scene, const std::vector<Figure>& figures) {
   Json objects = Json::array();
-  for (const Object& each : scene)
-    objects.push_back({{"shape", enum_text(each.shape)},
-                       {"colour", enum_text(each.colour)},
-                       {"size", each.is_large ? "large" : "small"},
-                       {"place", enum_text(each.place)}});
+  for (size_t i = 0; i < scene.size(); ++i)
+    objects.push_back({{"shape", enum_text(scene[i].shape)},
+                       {"colour", enum_text(scene[i].colour)},
+                       {"size", scene[i].is_large ? "large" : "small"},
+                       {"place", enum_text(scene[i].place)},
+                       {"box", box_json(figures[i])}});
   return objects;
 }
 
@@ -43,11 +44,12 @@ void draw_all(const ShapesOptions& options, const SynthSink& sink) {
       const Random drawing(static_cast<uint64_t>(options.seed), {static_cast<uint64_t>(Stream::synth), 10, stream});
       const Random wording(static_cast<uint64_t>(options.seed), {static_cast<uint64_t>(Stream::synth), 11, stream});
       const Scene& scene = part.scenes[i];
+      const Drawing picture = draw(scene, options.size, drawing);
       sink({synth_id(part.split, i),
             part.split,
             captions_of(scene, options.captions, wording),
-            {{"objects", objects_of(scene)}},
-            draw_jpeg(scene, options.size, drawing)});
+            {{"objects", objects_of(scene, picture.figures)}},
+            picture.jpeg});
     }
 }
 

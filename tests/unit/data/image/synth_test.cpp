@@ -159,7 +159,7 @@ TEST(ShapesWords, EveryCaptionStatesEverything) {
 }
 TEST(ShapesDrawing, ColourAndPlaceAreAsDescribed) {
   for (const Place place : {Place::left, Place::right, Place::top, Place::bottom, Place::centre}) {
-    const std::string jpeg = draw_jpeg({{Shape::square, Colour::red, true, place}}, 64, Random(4));
+    const std::string jpeg = draw({{Shape::square, Colour::red, true, place}}, 64, Random(4)).jpeg;
     const cv::Mat picture = cv::imdecode(std::vector<uint8_t>(jpeg.begin(), jpeg.end()), cv::IMREAD_COLOR);
     double x = 0, y = 0, red = 0;
     for (int row = 0; row < 64; ++row)
