@@ -3,7 +3,10 @@
 #include <torch/torch.h>
 
 #include <limits>
+#include <optional>
 
+#include "diptych/core/tensor/bf16.h"
+#include "diptych/core/tensor/scope.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -104,8 +107,11 @@ at::Tensor LstmStack::run(const at::Tensor& words, int64_t row) const {
                              : at::zeros({1, batch, hidden_}, weights_[row][0].options());
   };
   const at::Tensor h = initial(h0_), c = initial(c0_);
-  return std::get<0>(at::lstm(words, {h, c}, weights_[row], /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0,
-                              is_training(), /*bidirectional=*/false, /*batch_first=*/false));
+  std::optional<Fp32Scope> fp32;  // oneDNN has no bf16 LSTM for CPUs without bf16 instructions
+  if (words.is_cpu() && !cpu_has_bf16()) fp32.emplace(at::kCPU);
+  return std::get<0>(at::lstm(fp32 ? words.to(weights_[row][0].scalar_type()) : words, {h, c}, weights_[row],
+                              /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0, is_training(),
+                              /*bidirectional=*/false, /*batch_first=*/false));
 }
 
 LstmStack::States LstmStack::forward(const at::Tensor& words, const at::Tensor& mirror, double dropout) const {

@@ -332,6 +332,18 @@ TEST(BiLstm, GivesFloat32UnderAutocastNearTheFullPrecision) {
   EXPECT_GT(at::cosine_similarity(out, full, 1).min().item<double>(), 0.999);
 }
 
+TEST(BiLstm, TrainsUnderAutocastWhateverTheCpu) {
+  torch::manual_seed(4);
+  const auto encoder = text_encoder("{type: bilstm, word_dim: 64, hidden: 64, layers: 2}");
+  at::Tensor out;
+  {
+    const AutocastScope half(Precision::bf16, at::kCPU);
+    out = encoder->forward(tokens(), lengths()).global;
+  }
+  out.square().sum().backward();
+  expect_finite_gradients(*encoder);
+}
+
 TEST(ExchangeRows, IsItsOwnInverseAndHasTheRightGradient) {
   const at::Tensor index = torch::tensor({2, 1, 0, 4, 3}, at::kLong);
   const at::Tensor x = formula_centred({5, 3}, 1);
