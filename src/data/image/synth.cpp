@@ -6,7 +6,7 @@
 namespace diptych {
 namespace shapes {
 
-constexpr int kVersion = 1;  // of the generator: raise it when the same options give other pictures or words
+constexpr int kVersion = 2;  // of the generator: raise it when the same options give other pictures or words
 
 struct Part {
   const char* split;

@@ -32,10 +32,10 @@ std::shared_ptr<PairScorer> sm_lstm(const std::string& options) {
 }
 
 /// Three images of four places; four texts of up to five words.
-Encoded images() {
+Encoded image_side() {
   return {formula_centred({3, kContext}, 1), formula_centred({3, 4, kImageLocal}, 2), at::ones({3, 4}, at::kBool)};
 }
-Encoded texts() {
+Encoded text_side() {
   at::Tensor mask = at::ones({4, 5}, at::kBool);
   mask[0].slice(0, 2) = false, mask[2].slice(0, 1) = false;
   return {formula_centred({4, kContext}, 3), formula_centred({4, 5, kTextLocal}, 4), mask};
@@ -109,12 +109,12 @@ TEST(SmLstm, ScoresEqualTheEquationsPairByPair) {
         const auto scorer =
             sm_lstm(concat("steps: 3, variant: ", variant, ", modulation: ", modulation, ", tile_pairs: ", tile));
         const PairLoop loop(*scorer, variant, modulation, 3);
-        const PairScores scores = scorer->pairs(images(), texts());
+        const PairScores scores = scorer->pairs(image_side(), text_side());
         ASSERT_EQ(scores.scores.sizes(), (at::IntArrayRef{3, 4}));
         ASSERT_EQ(scores.penalty.defined(), variant == "full" || variant == "att");
         for (int64_t i = 0; i < 3; ++i)
           for (int64_t j = 0; j < 4; ++j) {
-            const auto [score, penalty] = loop(one(images(), i), one(texts(), j));
+            const auto [score, penalty] = loop(one(image_side(), i), one(text_side(), j));
             EXPECT_NEAR(scores.scores[i][j].item<double>(), score, 1e-12);
             if (scores.penalty.defined()) {
               EXPECT_NEAR(scores.penalty[i][j].item<double>(), penalty, 1e-12);
@@ -126,9 +126,9 @@ TEST(SmLstm, ScoresEqualTheEquationsPairByPair) {
 TEST(SmLstm, TilesChangeNoGradient) {
   const auto gradients = [](int64_t tile) {
     const auto scorer = sm_lstm(concat("tile_pairs: ", tile));
-    Encoded x = images();
+    Encoded x = image_side();
     x.local.requires_grad_(true), x.global.requires_grad_(true);
-    const PairScores scores = scorer->pairs(x, texts());
+    const PairScores scores = scorer->pairs(x, text_side());
     ((scores.scores * formula_centred({3, 4}, 9)).sum() + scores.penalty.sum()).backward();
     std::map<std::string, at::Tensor> out{{"local", x.local.grad()}, {"global", x.global.grad()}};
     for (const auto& each : scorer->named_parameters()) out.emplace(each.key(), each.value().grad());
@@ -157,25 +157,25 @@ TEST(SmLstm, GradientsMatchDifferences) {
     if (variant == "full") {
       expect_gradients(
           [&](const at::Tensor& a) {
-            return total({images().global, a, images().mask}, texts());
+            return total({image_side().global, a, image_side().mask}, text_side());
           },
-          images().local);
+          image_side().local);
       expect_gradients(
           [&](const at::Tensor& w) {
-            return total(images(), {texts().global, w, texts().mask});
+            return total(image_side(), {text_side().global, w, text_side().mask});
           },
-          texts().local);
+          text_side().local);
     }
     expect_gradients(
         [&](const at::Tensor& m) {
-          return total({m, images().local, images().mask}, texts());
+          return total({m, image_side().local, image_side().mask}, text_side());
         },
-        images().global);
+        image_side().global);
     expect_gradients(
         [&](const at::Tensor& n) {
-          return total(images(), {n, texts().local, texts().mask});
+          return total(image_side(), {n, text_side().local, text_side().mask});
         },
-        texts().global);
+        text_side().global);
   }
 }
 
@@ -195,7 +195,7 @@ TEST(SmLstm, ZeroWeightsScoreHalfTheLastWeightsAndTheLastBias) {
     scorer->named_parameters()["score.bias"].fill_(0.25);
   }
   const double expected = 0.25 + last.sum().item<double>() / 2;
-  EXPECT_THAT(scorer->pairs(images(), texts()).scores, TensorNear(at::full({3, 4}, expected, at::kDouble)));
+  EXPECT_THAT(scorer->pairs(image_side(), text_side()).scores, TensorNear(at::full({3, 4}, expected, at::kDouble)));
 }
 
 TEST(SmLstm, AttentionWithoutWeightsIsTheMean) {
@@ -206,7 +206,7 @@ TEST(SmLstm, AttentionWithoutWeightsIsTheMean) {
     for (auto& each : mean->named_parameters()) weights[each.key()].copy_(each.value());
   }
   set_parameters(*full, "query.weight", 0);
-  EXPECT_THAT(full->pairs(images(), texts()).scores, TensorNear(mean->pairs(images(), texts()).scores, 1e-12, 1e-12));
+  EXPECT_THAT(full->pairs(image_side(), text_side()).scores, TensorNear(mean->pairs(image_side(), text_side()).scores, 1e-12, 1e-12));
 }
 
 // Three steps of uniform attention over 196 regions and 10 words: 196 (1 - 3/196)^2 + 10 (1 - 3/10)^2.
@@ -223,16 +223,16 @@ TEST(SmLstm, PenaltyOfUniformAttention) {
 
 TEST(SmLstm, PaddingChangesNothing) {
   const auto scorer = sm_lstm("");
-  Encoded longer = texts();
+  Encoded longer = text_side();
   longer.local = at::cat({longer.local, at::full({4, 3, kTextLocal}, 1e3, at::kDouble)}, 1);
   longer.mask = at::cat({longer.mask, at::zeros({4, 3}, at::kBool)}, 1);
-  EXPECT_THAT(scorer->pairs(images(), longer).scores,
-              TensorNear(scorer->pairs(images(), texts()).scores, 1e-12, 1e-12));
+  EXPECT_THAT(scorer->pairs(image_side(), longer).scores,
+              TensorNear(scorer->pairs(image_side(), text_side()).scores, 1e-12, 1e-12));
 }
 
 TEST(SmLstm, AttentionIsADistributionOverRealPlaces) {
   const auto scorer = sm_lstm("steps: 3");
-  const auto steps = scorer->attention(one(images(), 1), one(texts(), 0));
+  const auto steps = scorer->attention(one(image_side(), 1), one(text_side(), 0));
   ASSERT_THAT(steps, SizeIs(3));
   for (const PairAttention& step : steps) {
     EXPECT_NEAR(step.image.sum().item<double>(), 1, 1e-12);
@@ -240,24 +240,24 @@ TEST(SmLstm, AttentionIsADistributionOverRealPlaces) {
     EXPECT_EQ(step.text.slice(0, 2).abs().max().item<double>(), 0);
   }
   EXPECT_FALSE(steps[0].image.equal(steps[1].image)) << "memory moves the attention";
-  EXPECT_THAT(sm_lstm("variant: mean")->attention(one(images(), 1), one(texts(), 0)), IsEmpty());
+  EXPECT_THAT(sm_lstm("variant: mean")->attention(one(image_side(), 1), one(text_side(), 0)), IsEmpty());
 }
 
 // Why `sum` is not the default.
 TEST(SmLstm, ASumOfSigmoidsLooksAtTheSamePlaceInEveryStep) {
   const auto scorer = sm_lstm("steps: 3, modulation: sum");
-  const auto steps = scorer->attention(one(images(), 1), one(texts(), 1));
+  const auto steps = scorer->attention(one(image_side(), 1), one(text_side(), 1));
   for (const size_t t : {1, 2}) EXPECT_THAT(steps[t].image, TensorNear(steps[0].image, 1e-12, 1e-12));
 }
 
 TEST(SmLstm, RefusesWhatIsNoPairOfViews) {
   const auto scorer = sm_lstm("");
   EXPECT_FALSE(scorer->indexable());
-  EXPECT_THAT([&] { scorer->pairs({images().global}, texts()); },
+  EXPECT_THAT([&] { scorer->pairs({image_side().global}, text_side()); },
               ThrowsMessage<ShapeError>(AllOf(HasSubstr("x needs"), HasSubstr("nothing"))));
-  EXPECT_THAT([&] { scorer->forward(images().global, texts().global); },
+  EXPECT_THAT([&] { scorer->forward(image_side().global, text_side().global); },
               ThrowsMessage<ShapeError>(HasSubstr("compares pairs")));
-  EXPECT_THAT([&] { scorer->attention(images(), one(texts(), 0)); }, ThrowsMessage<ShapeError>(HasSubstr("one image")));
+  EXPECT_THAT([&] { scorer->attention(image_side(), one(text_side(), 0)); }, ThrowsMessage<ShapeError>(HasSubstr("one image")));
 }
 
 }  // namespace

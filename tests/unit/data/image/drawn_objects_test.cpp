@@ -46,7 +46,7 @@ void expect_objects_where_they_are_said(const std::filesystem::path& folder, dou
     const auto beside_all = [&](int x, int y) {
       return std::ranges::none_of(all, [&](const DrawnObject& each) { return in_box(each, picture, x, y, 1.5); });
     };
-    EXPECT_LT(drawn_share(picture, beside_all), 0.001) << id;
+    EXPECT_LT(drawn_share(picture, beside_all), 0.003) << id;  // JPEG lets colours bleed a little
   }
 }
 
