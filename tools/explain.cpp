@@ -36,7 +36,7 @@ std::string explanation_text(const Explanation& explanation) {
   if (explanation.relevance.max().item<float>() <= 0) return out + "no place of the picture speaks for this text\n";
   if (explanation.relevance.numel() == 1) return out;  // one place is no place
   const int64_t height = explanation.picture.size(0), width = explanation.picture.size(1);
-  const auto [row, column] = most_relevant_pixel(explanation.relevance, height, width);
+  const auto [row, column] = most_relevant_pixel(explanation.relevance, height, width, explanation.first);
   return out + concat("most relevant place of the picture: ", 100 * column / width, " % from the left, ",
                       100 * row / height, " % from the top (", explanation.method, ", map of ",
                       explanation.relevance.size(0), " x ", explanation.relevance.size(1), ")\n");

@@ -112,11 +112,11 @@ void read_embeddings(const std::filesystem::path& path, const std::string& items
       throw CheckpointError(where, concat("tensor '", name, "' holds values that are not finite"), kRemedy);
     return tensor;
   };
-  record.x = take("x", record.images.size()), record.y = take("y", record.captions.size());
-  const bool places = file.tensors.contains("x_points");
+  const bool places = file.tensors.contains("x_points"), by_vectors = file.tensors.contains("x") || !places;
+  if (by_vectors) record.x = take("x", record.images.size()), record.y = take("y", record.captions.size());
   record.x_points = places ? take("x_points", record.images.size()) : record.x;
   record.y_points = places ? take("y_points", record.captions.size()) : record.y;
-  if (record.x.size(1) != record.y.size(1) || record.x_points.size(1) != record.y_points.size(1))
+  if ((by_vectors && record.x.size(1) != record.y.size(1)) || record.x_points.size(1) != record.y_points.size(1))
     throw CheckpointError(where, "images and captions have embeddings of different sizes", kRemedy);
   if (file.metadata["items"] != items_hash)
     throw CheckpointError(where, "belongs to another items.jsonl than the one beside it", kRemedy);

@@ -20,8 +20,9 @@ void require_fit(const EvaluationRecord& record) {
         rows.scalar_type() != at::kFloat)
       throw ShapeError(concat("write_evaluation_record: ", name, " is no [", count, ", D] float32"));
   };
-  require_rows(record.x, record.images.size(), "x");
-  require_rows(record.y, record.captions.size(), "y");
+  const bool by_vectors = record.x.defined();
+  require_rows(by_vectors ? record.x : record.x_points, record.images.size(), by_vectors ? "x" : "x_points");
+  require_rows(by_vectors ? record.y : record.y_points, record.captions.size(), by_vectors ? "y" : "y_points");
   if (record.top.size() != record.result.ranks.size())
     throw ShapeError("write_evaluation_record: the directions of top and of the ranks differ");
   for (size_t d = 0; d < record.top.size(); ++d)
@@ -98,9 +99,11 @@ std::string queries_text(const EvaluationRecord& record) {
 }
 
 TensorFile embeddings_file(const EvaluationRecord& record, const std::string& items) {
-  TensorFile file{{{"x", record.x}, {"y", record.y}}, {{"items", xxh128(items)}, {"scorer", record.scorer}}};
-  const bool places_differ = record.x_points.defined() && record.x_points.size(1) != record.x.size(1);
-  if (places_differ) file.tensors["x_points"] = record.x_points, file.tensors["y_points"] = record.y_points;
+  TensorFile file{{}, {{"items", xxh128(items)}, {"scorer", record.scorer}}};
+  const bool by_vectors = record.x.defined();
+  if (by_vectors) file.tensors["x"] = record.x, file.tensors["y"] = record.y;
+  if (!by_vectors || (record.x_points.defined() && record.x_points.size(1) != record.x.size(1)))
+    file.tensors["x_points"] = record.x_points, file.tensors["y_points"] = record.y_points;
   return file;
 }
 

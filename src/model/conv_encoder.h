@@ -57,6 +57,8 @@ class ConvEncoder : public ImageEncoder {
   Encoded forward(const at::Tensor& image) override;
   at::Tensor pool(const at::Tensor& map) override { return pool_->forward(map); }
   at::Tensor place_weights(int64_t height, int64_t width) const override { return pool_->place_weights(height, width); }
+  /// Odd kernels, padded evenly: place p looks at pixel p * stride, not at the middle of its cell.
+  double first_centre(double) const override { return 0.5; }
   int64_t features() const override { return pool_->features(channels_); }
   int64_t local_features() const override { return channels_; }
   const std::string& weights() const override { return weights_; }

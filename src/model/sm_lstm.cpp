@@ -45,8 +45,8 @@ struct TileInput {
   }
 };
 
-/// softmax over the places of `side`, a places' weights for each of its n items and each of m partners: [n, m, R].
-/// state [n, m, H]: the LSTM's memory of each pair, or undefined at the first step.
+/// Weights of the places of `side` for each of its n items and each of m partners: [n, m, R]. state [n, m, H]: the
+/// LSTM's memory of each pair.
 at::Tensor look(const TileInput::Side& side, const at::Tensor& state, Modulation modulation) {
   const at::Tensor memory = at::linear(state, side.state_weight, side.state_bias);  // [n, m, K]
   at::Tensor logits;                                                                // [n, m, R]
@@ -123,7 +123,7 @@ class Steps {
   at::Tensor hidden_, cell_;  // [n * m, H]
 };
 
-/// Scores and penalties, [n, m] each; without attention the penalty is all zeros.
+/// Scores and, of variants with attention, penalties: [n, m] each.
 std::vector<at::Tensor> score_tile(const TileInput& input, const SmLstm::Options& options) {
   Steps steps(input, options);
   at::Tensor covered_x, covered_y;

@@ -88,16 +88,28 @@ Html word_table(const Json& words, const std::string& id) {
   return table(view);
 }
 
+/// ", most on the word 'red'", where a map of attention says how much each word was looked at.
+std::string most_seen_word(const Json& map, const Json& words) {
+  const auto weights =
+      map.value("words", Json()).is_array() ? map["words"].get<std::vector<double>>() : std::vector<double>{};
+  if (weights.empty() || weights.size() != words.size()) return "";
+  const auto most = static_cast<size_t>(std::ranges::max_element(weights) - weights.begin());
+  return concat(", most on the word '", words[most].at("word").get<std::string>(), "'");
+}
+
 Html pictures(const Json& record, const at::Tensor& picture, Thumbnails& thumbnails) {
   const std::string text = record.at("text").get<std::string>();
   const at::Tensor nothing = at::zeros({1, 1});
+  const auto first = record.value("first_place", std::array<double, 2>{0.5, 0.5});
+  const auto overlay = [&](const Json& map) { return heat_overlay(picture, map_from(map), kSide, first); };
   Html out = figure(thumbnails.show(heat_overlay(picture, nothing, kSide), text), "as the encoder saw it") +
-             figure(thumbnails.show(heat_overlay(picture, map_from(record.at("relevance")), kSide),
+             figure(thumbnails.show(overlay(record.at("relevance")),
                                     concat("the same picture; coloured are the places that speak for: ", text)),
                     concat("coloured: what speaks for the similarity (", record.at("method").get<std::string>(), ")"));
   for (const Json& map : record.at("attention")) {
-    const std::string name = "attention: " + map.at("name").get<std::string>();
-    out += figure(thumbnails.show(heat_overlay(picture, map_from(map.at("map")), kSide), name), name);
+    const std::string name =
+        "attention: " + map.at("name").get<std::string>() + most_seen_word(map, record.at("words"));
+    out += figure(thumbnails.show(overlay(map.at("map")), name), name);
   }
   return grid(out);
 }
@@ -143,7 +155,8 @@ std::string heading_of(const Json& pair) {
 
 }  // namespace explaining
 
-at::Tensor heat_overlay(const at::Tensor& rgb, const at::Tensor& relevance, int64_t side_px) {
+at::Tensor heat_overlay(const at::Tensor& rgb, const at::Tensor& relevance, int64_t side_px,
+                        const std::array<double, 2>& first) {
   if (rgb.dim() != 3 || rgb.size(2) != 3 || rgb.scalar_type() != at::kByte || rgb.numel() == 0)
     throw ShapeError(
         concat("heat_overlay: picture ", rgb.sizes(), " ", rgb.scalar_type(), ", needed is uint8 [H, W, 3]"));
@@ -154,7 +167,11 @@ at::Tensor heat_overlay(const at::Tensor& rgb, const at::Tensor& relevance, int6
                       std::max(1, static_cast<int>(std::lround(small.rows * ratio))));
   cv::Mat large, heat, levels, colours;
   cv::resize(small, large, size, 0, 0, ratio > 1 ? cv::INTER_CUBIC : cv::INTER_AREA);
-  cv::resize(explaining::heat_of(relevance), heat, size, 0, 0, cv::INTER_LINEAR);
+  const cv::Mat places = explaining::heat_of(relevance);
+  const double down = static_cast<double>(places.rows) / size.height,
+               across = static_cast<double>(places.cols) / size.width;
+  const cv::Matx23d place_of(across, 0, 0.5 * across - first[1], 0, down, 0.5 * down - first[0]);
+  cv::warpAffine(places, heat, place_of, size, cv::INTER_LINEAR | cv::WARP_INVERSE_MAP, cv::BORDER_REPLICATE);
   heat.convertTo(levels, CV_8U, 255);
   cv::applyColorMap(levels, colours, cv::COLORMAP_INFERNO);
   cv::cvtColor(colours, colours, cv::COLOR_BGR2RGB);

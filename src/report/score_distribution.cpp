@@ -37,7 +37,7 @@ std::map<int32_t, std::vector<int64_t>> gallery_by_fold(const EvaluationRecord& 
 
 Scores random_negatives(const EvaluationRecord& record, size_t direction, int64_t draws, uint64_t seed) {
   const std::vector<int64_t>& queries = record.result.ranks[direction].query;
-  if (queries.empty()) return {};
+  if (queries.empty() || !record.x.defined()) return {};  // a network's scores of other pairs are not kept
   const bool from_images = record.from_images(direction);
   const auto& folds = from_images ? record.result.x_fold : record.result.y_fold;
   const auto gallery = gallery_by_fold(record, direction);

@@ -68,28 +68,14 @@ void for_each_caption_block(System& system, const DataBundle& data, const Experi
   }
 }
 
-at::Tensor embed_captions(System& system, const DataBundle& data, const Experiment& experiment,
-                          const std::vector<int64_t>& rows) {
-  at::Tensor out;
-  for_each_caption_block(system, data, experiment, rows, [&](const CaptionBlock& block) {
-    const AutocastScope autocast(experiment.precision, system.device.type());
-    const at::Tensor embedded = system.model->text_embedding(block.tokens, block.length).to(at::kFloat).cpu();
-    if (!out.defined()) out = at::empty({static_cast<int64_t>(rows.size()), embedded.size(1)}, at::kFloat);
-    out.index_copy_(0, block.place, embedded);
-  });
-  return out;
-}
+/// Views of captions and their places in the list of rows, block by block.
+using TextViews = std::vector<std::pair<at::Tensor, Encoded>>;
 
 /// [N, M] float32 of a PairScorer: images in blocks against captions in blocks. In memory at once: the local features
 /// of all captions and the scores.
-at::Tensor score_pairs(System& system, const DataBundle& data, const Experiment& experiment, const at::Tensor& features,
-                       const std::vector<int64_t>& caption_rows) {
-  std::vector<std::pair<at::Tensor, Encoded>> texts;
-  for_each_caption_block(system, data, experiment, caption_rows, [&](const CaptionBlock& block) {
-    const AutocastScope autocast(experiment.precision, system.device.type());
-    texts.emplace_back(block.place, system.model->text_view(block.tokens, block.length));
-  });
-  const int64_t images = features.size(0), captions = static_cast<int64_t>(caption_rows.size());
+at::Tensor score_pairs(System& system, const Experiment& experiment, const at::Tensor& features, const TextViews& texts,
+                       int64_t captions) {
+  const int64_t images = features.size(0);
   const CountProgress progress("score pairs", images * captions);
   at::Tensor out = at::empty({images, captions}, at::kFloat);
   constexpr int64_t kImages = 128;
@@ -185,15 +171,24 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
                     concat("the split ", enum_text(split), " has ", encoded.image_rows.size(), " images and ",
                            encoded.caption_rows.size(), " captions; nothing can be evaluated on it"));
   EvalScope scope(*system.model);
+  TextViews texts;  // a PairScorer needs the words again
+  for_each_caption_block(system, data, experiment, encoded.caption_rows, [&](const CaptionBlock& block) {
+    const AutocastScope autocast(experiment.precision, system.device.type());
+    const Encoded view = system.model->text_view(block.tokens, block.length);
+    const at::Tensor embedded = view.global.to(at::kFloat).cpu();
+    if (!encoded.y.defined())
+      encoded.y = at::empty({static_cast<int64_t>(encoded.caption_rows.size()), embedded.size(1)}, at::kFloat);
+    encoded.y.index_copy_(0, block.place, embedded);
+    if (system.model->pair_scorer()) texts.emplace_back(block.place, view);
+  });
   const auto add = [](at::Tensor& sum, const at::Tensor& more) { sum = sum.defined() ? sum.add_(more) : more; };
   for (const bool mirror : {false, true}) {
     if (mirror && !experiment.evaluate.flip_sum) continue;
     const at::Tensor features = split_features(system, data, experiment, encoded.image_rows, cache, mirror);
     add(encoded.x, embed_features(system, features));
     if (system.model->pair_scorer())
-      add(encoded.scores, score_pairs(system, data, experiment, features, encoded.caption_rows));
+      add(encoded.scores, score_pairs(system, experiment, features, texts, encoded.y.size(0)));
   }
-  encoded.y = embed_captions(system, data, experiment, encoded.caption_rows);
   return encoded;
 }
 

@@ -98,9 +98,7 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.scorer = scorer.describe();
   record.images = evaluated_images(data.corpus, encoded, result);
   record.captions = evaluated_captions(data, encoded, ids_of(data.corpus, encoded), result);
-  const bool indexable = scorer.indexable();  // of pairs, what stands for images and texts are their contexts
-  record.x = indexable ? scorer.prepare(encoded.x, true) : encoded.x;
-  record.y = indexable ? scorer.prepare(encoded.y, false) : encoded.y;
+  if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(encoded.y, false);
   record.x_points = encoded.x, record.y_points = encoded.y;
   record.top = top_of_queries(result, *score_tiles(system, encoded));
   write_evaluation_record(directory, record);

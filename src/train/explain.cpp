@@ -86,6 +86,7 @@ Explanation explain_read(const LoadedRun& run, const ReadPicture& picture, const
   const at::Tensor relevance = place_relevance(gradient);
   out.score = gradient.score;
   out.method = method_of(model, gradient.map);
+  out.first = first_place(model.image(), gradient.map, picture.input.size(2), picture.input.size(3));
   out.relevance = relevance.to(at::kCPU, at::kFloat).contiguous();
   if (!at::isfinite(out.relevance).all().item<bool>())
     throw NumericError("explanation", "the relevance of the picture's places is not finite");
@@ -245,6 +246,7 @@ Json to_json(const Explanation& explanation) {
            {"method", explanation.method},
            {"closed_form_difference", nullptr},
            {"relevance", matrix_json(explanation.relevance)},
+           {"first_place", {explanation.first.row, explanation.first.column}},
            {"words", Json::array()},
            {"words_cut", explanation.words_cut},
            {"attention", Json::array()}};

@@ -114,13 +114,30 @@ PointingResult summary(const std::vector<Pointed>& all, int64_t pictures, uint64
   return out;
 }
 
+/// [pixels, places]: linear interpolation between the places of one side, the outermost repeated beyond them.
+at::Tensor enlarging(int64_t places, int64_t pixels, double first) {
+  const double per_pixel = static_cast<double>(places) / static_cast<double>(pixels);
+  const at::Tensor at_place = ((at::arange(pixels, at::kFloat) + 0.5) * per_pixel - first).clamp(0, places - 1);
+  return at::relu(1 - (at_place.unsqueeze(1) - at::arange(places, at::kFloat)).abs());
+}
+
 std::string percent_text(double value) { return fixed_text(value, 1); }
 
 }  // namespace
 
-std::pair<int64_t, int64_t> most_relevant_pixel(const at::Tensor& relevance, int64_t height, int64_t width) {
-  const at::Tensor large = at::upsample_bilinear2d(relevance.to(at::kCPU, at::kFloat).unsqueeze(0).unsqueeze(0),
-                                                   {height, width}, /*align_corners=*/false)[0][0];
+FirstPlace first_place(const ImageEncoder& encoder, const at::Tensor& map, int64_t height, int64_t width) {
+  const auto share = [&](int64_t pixels, int64_t places) {
+    const double stride = static_cast<double>(pixels) / static_cast<double>(places);
+    return encoder.first_centre(stride) / stride;
+  };
+  return {share(height, map.size(-2)), share(width, map.size(-1))};
+}
+
+std::pair<int64_t, int64_t> most_relevant_pixel(const at::Tensor& relevance, int64_t height, int64_t width,
+                                                const FirstPlace& first) {
+  const at::Tensor map = relevance.to(at::kCPU, at::kFloat);
+  const at::Tensor large =
+      enlarging(map.size(0), height, first.row).mm(map).mm(enlarging(map.size(1), width, first.column).t());
   const int64_t best = large.argmax().item<int64_t>();
   return {best / width, best % width};
 }
@@ -142,8 +159,10 @@ PointingResult measure_pointing(const LoadedRun& run, Split split) {
     const std::vector<DrawnObject> asked = nameable(found->second);
     if (asked.empty()) return;
     const at::Tensor maps = relevance_of(run, image.to(run.system->device), queries.of(asked));
+    const FirstPlace first_of_map = first_place(run.system->model->image(), maps, image.size(2), image.size(3));
     for (size_t m = 0; m < asked.size(); ++m) {
-      const auto [row, column] = most_relevant_pixel(maps[static_cast<int64_t>(m)], image.size(2), image.size(3));
+      const auto [row, column] =
+          most_relevant_pixel(maps[static_cast<int64_t>(m)], image.size(2), image.size(3), first_of_map);
       const double x = (static_cast<double>(column) + 0.5) / static_cast<double>(image.size(3));
       const double y = (static_cast<double>(row) + 0.5) / static_cast<double>(image.size(2));
       const bool at_other = std::ranges::any_of(found->second, [&](const DrawnObject& other) {

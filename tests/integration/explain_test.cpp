@@ -3,8 +3,7 @@
 #include <fstream>
 
 #include "diptych/core/io/json.h"
-#include "support/process.h"
-#include "support/temp_dir.h"
+#include "support/program_suite.h"
 #include "support/tiny_corpus.h"
 
 // `data synth positions`, the protocol "positions" and `explain`, as a process.
@@ -12,38 +11,22 @@ namespace diptych::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
 /// Two runs of one epoch: on shapes and on positions.
-class Explain : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    shared_ = std::make_unique<TempDir>();
-    write_tiny_config(shared_->path());
+class Explain : public ProgramSuite<Explain> {
+ public:
+  static void prepare() {
+    write_tiny_config(dir());
     must({"train", "-c", "tiny.yaml", "--run-dir", "shapes", "train.stages.0.epochs=1", "model.image.stride=16"});
     must({"data", "synth", "positions", "-o", "pairs", "--images", "64"});
     must({"train", "-c", "tiny.yaml", "--run-dir", "positions", "data.corpus.root=pairs",
           "evaluate.protocol={type: positions}", "evaluate.select=val/t2i/left_right", "model.image.pool=grid",
           "model.image.grid=1", "data.sampler={type: unique_images, keep_pairs: true}"});
   }
-  static void TearDownTestSuite() { shared_.reset(); }
 
-  static fs::path dir() { return shared_->path(); }
-  static ProcessResult must(const Words& arguments) {
-    ProcessResult result = run_program(arguments, shared_->path());
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    return result;
-  }
-  static void expect_failure(const Words& arguments, int code, const Words& words) {
-    const ProcessResult result = run_program(arguments, dir());
-    EXPECT_EQ(result.exit_code, code) << result.out << result.err;
-    for (const std::string& word : words)
-      EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
-  }
+ protected:
   static std::string picture() { return "set/images/test-00000.jpg"; }
-  static std::unique_ptr<TempDir> shared_;
 };
-std::unique_ptr<TempDir> Explain::shared_;
 
 TEST_F(Explain, PositionsAreMeasuredForARun) {
   const Json document = Json::parse(must({"evaluate", "positions", "--json", "--out", "again"}).out);

@@ -3,8 +3,7 @@
 #include <fstream>
 
 #include "diptych/core/io/json.h"
-#include "support/process.h"
-#include "support/temp_dir.h"
+#include "support/program_suite.h"
 #include "support/tiny_corpus.h"
 
 // A model whose scorer is a network over pairs (sm_lstm), through every command that meets it.
@@ -12,9 +11,14 @@ namespace diptych::testing {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
 
-class Pairwise : public ::testing::Test {
+class Pairwise : public ProgramSuite<Pairwise> {
+ public:
+  static void prepare() {
+    write_tiny_config(dir());
+    must(train("run"));
+  }
+
  protected:
   static Words train(const std::string& run, const Words& more = {}) {
     Words words{"train",
@@ -28,27 +32,7 @@ class Pairwise : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
-  static void SetUpTestSuite() {
-    shared_ = std::make_unique<TempDir>();
-    write_tiny_config(shared_->path());
-    must(train("run"));
-  }
-  static void TearDownTestSuite() { shared_.reset(); }
-  static fs::path dir() { return shared_->path(); }
-  static ProcessResult must(const Words& arguments) {
-    ProcessResult result = run_program(arguments, shared_->path());
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    return result;
-  }
-  static void expect_failure(const Words& arguments, int code, const Words& words) {
-    const ProcessResult result = run_program(arguments, dir());
-    EXPECT_EQ(result.exit_code, code) << result.out << result.err;
-    for (const std::string& word : words)
-      EXPECT_NE(result.err.find(word), std::string::npos) << "'" << word << "' not in:\n" << result.err;
-  }
-  static std::unique_ptr<TempDir> shared_;
 };
-std::unique_ptr<TempDir> Pairwise::shared_;
 
 TEST_F(Pairwise, IsEvaluatedUnderTheProtocolAndSaysWhoScored) {
   const std::string table = must({"evaluate", "run", "--out", "again"}).out;

@@ -22,6 +22,9 @@ class ImageEncoder : public torch::nn::Module {
   /// [G, h*w] if pooling is linear and treats channels alike: pool(map)[b, c * G + i] = sum_p weights[i, p] map[b, c,
   /// p]. Otherwise undefined.
   virtual at::Tensor place_weights(int64_t, int64_t) const { return {}; }
+  /// Where the first place of a map looks, in pixels from the picture's edge: the middle of what it sees. The next
+  /// place looks `stride` pixels further on. Explanations draw maps accordingly.
+  virtual double first_centre(double stride) const { return stride / 2; }
   virtual int64_t features() const = 0;
   /// C of Encoded.local.
   virtual int64_t local_features() const { return features(); }

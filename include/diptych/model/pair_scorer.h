@@ -8,9 +8,8 @@ namespace diptych {
 
 /// N images against M texts.
 struct PairScores {
-  at::Tensor scores;  // [N, M] float32 or float64
-  at::Tensor
-      penalty;  // [N, M] >= 0: what the pair's attention left out or looked at too often; undefined: no attention
+  at::Tensor scores;     // [N, M] float32 or float64
+  at::Tensor penalty{};  // [N, M] >= 0: places that attention left out or saw too often; undefined: no attention
 };
 
 /// Where one step of attention looks in an image and in a text.
@@ -25,7 +24,8 @@ struct PairAttention {
 class PairScorer : public Scorer {
  public:
   /// x: global [N, D] (the heads' output, the context), local [N, R, C], mask [N, R]; y: global [M, D], local
-  /// [M, L, E], mask [M, L]. Differentiable; memory is bounded whatever N and M are.
+  /// [M, L, E], mask [M, L]. Differentiable. Beside inputs and results, memory does not grow with
+  /// N x M.
   virtual PairScores pairs(const Encoded& x, const Encoded& y) = 0;
   /// Of one image and one text (N = M = 1); nothing where the network has no attention.
   virtual std::vector<PairAttention> attention(const Encoded&, const Encoded&) { return {}; }

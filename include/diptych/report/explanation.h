@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -16,8 +17,10 @@ namespace diptych::report {
 /// to yellow at the highest relevance, nothing where relevance is zero or below, so that the rest stays visible. A
 /// relevance without any positive place gives the plain picture.
 ///
-/// rgb uint8 [H, W, 3]; relevance [h, w] float, of any size; returns uint8 [H', W', 3]. throws ShapeError.
-at::Tensor heat_overlay(const at::Tensor& rgb, const at::Tensor& relevance, int64_t side_px = 320);
+/// rgb uint8 [H, W, 3]; relevance [h, w] float, of any size; first: where its first place looks, {row, column} in
+/// shares of a place, the middle of its cell unless told otherwise; returns uint8 [H', W', 3]. throws ShapeError.
+at::Tensor heat_overlay(const at::Tensor& rgb, const at::Tensor& relevance, int64_t side_px = 320,
+                        const std::array<double, 2>& first = {0.5, 0.5});
 
 /// One explained pair: picture, picture with heat, the words shaded by what leaving them out costs, and a table with
 /// both measures for every word; attention maps if there are any. `record` is one pair of explain.json; `id` is unique

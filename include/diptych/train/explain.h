@@ -12,12 +12,19 @@
 
 namespace diptych {
 
+/// Where the first place of a map looks, in shares of a place from the picture's upper left corner; (0.5, 0.5) is the
+/// middle of its cell.
+struct FirstPlace {
+  double row = 0.5, column = 0.5;
+};
+
 /// Why a model finds an image and a text as similar as it does.
 struct Explanation {
   std::string text, scorer;  // scorer: "cosine"
   double score = 0;
   at::Tensor picture;    // uint8 [H, W, 3]: what the encoder saw, resized and cropped
   at::Tensor relevance;  // [h, w] float32, above zero: speaks for the similarity, below: against (relevance.h)
+  FirstPlace first;      // of the relevance and of the attention
   std::string method;    // "Grad-CAM", or "gradient x activation at each place" where pooling keeps places apart
   /// Largest difference to the closed form, as a share of the largest relevance; nothing if there is no closed form.
   std::optional<double> closed_form_difference;
@@ -55,16 +62,19 @@ PairChoice parse_pair_choice(const std::string& text);
 /// For each chosen caption: its own image, and the image that the model puts first if that is another one.
 std::vector<ExplainedPair> explain_pairs(const LoadedRun& run, Split split, const PairChoice& choice);
 
-/// {"text", "score", "scorer", "method", "relevance": [[...]], "words": [{"word", "known", "left_out", "gradient"}],
-/// "attention": [{"name", "map"}], ...}; the picture aside.
+/// {"text", "score", "scorer", "method", "relevance": [[...]], "first_place": [row, column], "words": [{"word",
+/// "known", "left_out", "gradient"}], "attention": [{"name", "map", "words"}], ...}; the picture aside.
 Json to_json(const Explanation& explanation);
 /// Writes `directory`/explain.json, {"what", "pairs": [{"image", "caption", "match", "rank", "picture", ...to_json}]},
 /// and one JPEG a picture, for the report. The folder appears whole or not at all.
 void write_explanations(const std::filesystem::path& directory, const std::vector<ExplainedPair>& pairs,
                         const std::string& what);
 
-/// Row and column of the picture's pixel where the relevance, enlarged bilinearly to the picture, is highest.
-std::pair<int64_t, int64_t> most_relevant_pixel(const at::Tensor& relevance, int64_t height, int64_t width);
+/// Row and column of the picture's pixel where the relevance [h, w], enlarged bilinearly to the picture, is highest.
+std::pair<int64_t, int64_t> most_relevant_pixel(const at::Tensor& relevance, int64_t height, int64_t width,
+                                                const FirstPlace& first = {});
+/// Of the maps that the encoder makes of height x width pictures.
+FirstPlace first_place(const ImageEncoder& encoder, const at::Tensor& map, int64_t height, int64_t width);
 
 /// Does the map of "the red circle" point at the red circle? Over the objects of a split of a generated corpus, those
 /// that share colour and shape with another object of their picture left out.

@@ -49,6 +49,16 @@ EvaluationRecord small_record() {
   return record;
 }
 
+TEST(EvaluationRecord, OfPairsKeepsPlacesButNoVectorsThatScore) {
+  const TempDir folder;
+  EvaluationRecord record = small_record();
+  record.x = record.y = at::Tensor();
+  write_evaluation_record(folder.path(), record);
+  const EvaluationRecord read = read_evaluation_record(folder.path());
+  EXPECT_FALSE(read.x.defined() || read.y.defined());
+  EXPECT_TRUE(read.x_points.equal(record.x_points));
+}
+
 class EvaluationRecordFiles : public ::testing::Test {
  protected:
   EvaluationRecordFiles() { write_evaluation_record(folder_.path(), record_); }

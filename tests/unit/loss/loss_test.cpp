@@ -159,6 +159,7 @@ TEST(LossRegistry, TwentyStepsOfDescentLowerEveryLoss) {
     for (int i = 0; i < 20; ++i) {
       const auto unit = [](const at::Tensor& a) { return a / a.norm(2, 1, true); };
       input.scores = at::mm(unit(input.x), unit(input.y).t());
+      input.penalty = input.scores.square();
       const at::Tensor total = loss->forward(input).total;
       seen.push_back(total.item<double>());
       descent.zero_grad();

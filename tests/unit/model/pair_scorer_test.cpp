@@ -206,7 +206,8 @@ TEST(SmLstm, AttentionWithoutWeightsIsTheMean) {
     for (auto& each : mean->named_parameters()) weights[each.key()].copy_(each.value());
   }
   set_parameters(*full, "query.weight", 0);
-  EXPECT_THAT(full->pairs(image_side(), text_side()).scores, TensorNear(mean->pairs(image_side(), text_side()).scores, 1e-12, 1e-12));
+  EXPECT_THAT(full->pairs(image_side(), text_side()).scores,
+              TensorNear(mean->pairs(image_side(), text_side()).scores, 1e-12, 1e-12));
 }
 
 // Three steps of uniform attention over 196 regions and 10 words: 196 (1 - 3/196)^2 + 10 (1 - 3/10)^2.
@@ -257,7 +258,8 @@ TEST(SmLstm, RefusesWhatIsNoPairOfViews) {
               ThrowsMessage<ShapeError>(AllOf(HasSubstr("x needs"), HasSubstr("nothing"))));
   EXPECT_THAT([&] { scorer->forward(image_side().global, text_side().global); },
               ThrowsMessage<ShapeError>(HasSubstr("compares pairs")));
-  EXPECT_THAT([&] { scorer->attention(image_side(), one(text_side(), 0)); }, ThrowsMessage<ShapeError>(HasSubstr("one image")));
+  EXPECT_THAT([&] { scorer->attention(image_side(), one(text_side(), 0)); },
+              ThrowsMessage<ShapeError>(HasSubstr("one image")));
 }
 
 }  // namespace

@@ -43,6 +43,17 @@ TEST(HeatOverlay, ColoursThePlacesAboveZeroOnly) {
   EXPECT_FALSE(at::equal(hot, pixel(5, 5)));
 }
 
+// Two places; the first looks at the picture's left edge, so that the second one looks at its middle.
+TEST(HeatOverlay, DrawsPlacesWhereTheyLook) {
+  const at::Tensor relevance = torch::tensor({{0.f, 1.f}});
+  const auto warmth = [&](const at::Tensor& picture, int64_t x) { return picture[20][x][0].item<int>(); };
+  const at::Tensor cells = heat_overlay(grey(40, 40), relevance, 40),
+                   edges = heat_overlay(grey(40, 40), relevance, 40, {0.5, 0});
+  EXPECT_LT(warmth(cells, 20), warmth(cells, 30)) << "between the two places";
+  EXPECT_EQ(warmth(edges, 20), warmth(edges, 30)) << "at the second place, and beyond";
+  EXPECT_NE(warmth(edges, 20), warmth(edges, 2));
+}
+
 TEST(HeatOverlay, NothingAboveZeroIsThePlainPicture) {
   EXPECT_TRUE(at::equal(heat_overlay(grey(8, 16), torch::full({3, 3}, -1.f), 32), grey(16, 32)));
   EXPECT_THROW(heat_overlay(grey(8, 8), torch::zeros({3})), ShapeError);
@@ -70,6 +81,11 @@ TEST(ExplanationPage, SaysWhatIsMissing) {
   Json attention = record();
   attention["attention"] = {{{"name", "step 1"}, {"map", {{1.0, 0.0}}}}};
   EXPECT_THAT(explanation_page(attention, grey(20, 30), {}), HasSubstr("attention: step 1"));
+  std::vector<double> looked(attention["words"].size(), 0.1);
+  looked.back() = 0.8;
+  attention["attention"][0]["words"] = looked;
+  EXPECT_THAT(explanation_page(attention, grey(20, 30), {}),
+              AllOf(HasSubstr("step 1, most on the word"), HasSubstr("dog")));
 }
 
 TEST(ExplanationPage, ALongTextIsCutAtALetterInTheHeading) {

@@ -87,9 +87,10 @@ class ExplainTest : public ::testing::Test {
         read_experiment(catalog_, load_experiment_source(dir_.write("c.yaml", config), {}).tree));
     out.data = load_data(*out.experiment);
     out.system = build_system(*out.experiment, out.data);
-    out.system->model = std::make_shared<JointModel>(
-        std::make_shared<ColourMaps>(linear), std::make_shared<ColourWords>(out.data.vocabulary, shift),
-        std::make_shared<Unchanged>(), std::make_shared<Unchanged>(), out.experiment->model.scorer.make());
+    out.system->model = std::make_shared<JointModel>(std::make_shared<ColourMaps>(linear),
+                                                     std::make_shared<ColourWords>(out.data.vocabulary, shift),
+                                                     std::make_shared<Unchanged>(), std::make_shared<Unchanged>(),
+                                                     out.experiment->model.scorer.make(ScorerContext{6, 6, 6}));
     return out;
   }
   std::string picture(const std::string& id) const { return (dir_ / "set/images" / (id + ".jpg")).string(); }
@@ -102,6 +103,10 @@ TEST(MostRelevantPixel, IsTheMiddleOfTheHighestPlace) {
   EXPECT_EQ(most_relevant_pixel(torch::tensor({{0.f, 0.f, 0.f}, {0.f, 0.f, 7.f}, {0.f, 0.f, 0.f}}), 9, 15),
             std::pair(int64_t{4}, int64_t{12}));
   EXPECT_EQ(most_relevant_pixel(torch::tensor({{-9.f, -3.f}, {-5.f, -4.f}}), 2, 2), std::pair(int64_t{0}, int64_t{1}));
+  // A first place that looks at pixel 0, as convolutions do: place p of stride 3 is pixel 3 p.
+  EXPECT_EQ(
+      most_relevant_pixel(torch::tensor({{0.f, 0.f, 0.f}, {0.f, 0.f, 7.f}, {0.f, 0.f, 0.f}}), 9, 9, {0.5 / 3, 0.5 / 3}),
+      std::pair(int64_t{3}, int64_t{6}));
 }
 
 TEST_F(ExplainTest, AModelThatKnowsColoursPointsAtThem) {
