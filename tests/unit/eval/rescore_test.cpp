@@ -77,8 +77,8 @@ TEST(Rescore, CslsAveragesWhatThereIsOfFewerNeighbours) {
 TEST(Rescore, InvertedSoftmaxRanksByTheSoftmaxOverQueries) {
   const at::Tensor scores = normal_rows(6, 8, 4), out = rescored_matrix(scores, kInverted);
   const at::Tensor over_rows = (7 * scores).softmax(0), over_cols = (7 * scores).softmax(1);
-  EXPECT_TRUE(out.argsort(1).equal(over_rows.argsort(1)));  // rows query columns
-  EXPECT_TRUE(out.argsort(0).equal(over_cols.argsort(0)));  // columns query rows
+  EXPECT_TRUE(out.argsort(1, false).equal(over_rows.argsort(1, false)));  // rows query columns
+  EXPECT_TRUE(out.argsort(0, false).equal(over_cols.argsort(0, false)));  // columns query rows
 }
 
 TEST(Rescore, StaysFiniteForHugeScores) {
