@@ -7,6 +7,7 @@
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/bootstrap.h"
+#include "diptych/eval/rescore.h"
 #include "eval/result_format.h"
 #include "eval/retrieval.h"
 #include "eval/sweep.h"
@@ -176,12 +177,15 @@ ProtocolResult PositionsProtocol::evaluate(const RetrievalSet& set) const {
   plan.name = "positions", plan.recall = {1};
   ProtocolResult result = RetrievalProtocol(plan).evaluate(plain);  // ranks among all, for galleries
   result.opposites = pairs_of(set);
-  fill_scores(result.opposites, *set.scores);
+  if (set.rescore.method == Rescore::none)
+    fill_scores(result.opposites, *set.scores);
+  else
+    fill_scores(result.opposites, *rescored(*set.scores, rescoring_of(*set.scores, set.rescore)));
   const auto partners = std::ranges::count_if(set.x_partner, [](int64_t partner) { return partner >= 0; });
   result.description = concat(
       set.split, " split, ", with_commas(partners / 2), " pairs of images x ",
       with_commas(static_cast<int64_t>(result.opposites.size())), " pairs of captions that differ only in a relation",
-      set.scorer.empty() ? "" : ", scores: " + set.scorer,
+      set.scorer.empty() ? "" : ", scores: " + set.scorer, describe(set.rescore),
       ", the right one of two (i2t: image chooses caption, t2i: caption chooses image; chance 50 %), group: all four "
       "right (chance 16.7 %), ties wrong");
   result.metrics = measure_pairs(result.opposites, set);

@@ -9,6 +9,7 @@
 #include "diptych/core/text.h"
 #include "diptych/eval/bootstrap.h"
 #include "diptych/eval/ranks.h"
+#include "diptych/eval/rescore.h"
 #include "eval/repeated_rows.h"
 #include "eval/resampled_metrics.h"
 #include "eval/result_format.h"
@@ -102,6 +103,7 @@ std::string describe(const RetrievalPlan& plan, const RetrievalSet& set, const S
   if (plan.one_copy_per_caption)
     out += concat(", gallery of ", with_commas(selection.cols()), " copies, an image once for each caption");
   if (!set.scorer.empty()) out += concat(", scores: ", set.scorer);
+  out += describe(set.rescore);
   out += plan.by_label ? ", relevant: same identity" : ", relevant: same image";
   out += ", ties pessimistic (of equal scores the non-relevant come first)";
   if (plan.published_images &&
@@ -251,9 +253,13 @@ RankTable rank(const RetrievalPlan& plan, const RetrievalSet& set, const Selecti
   const std::vector<int64_t>& y = plan.by_label ? set.y_label : set.y_image;
   std::vector<int64_t> x(set.x_label);
   if (!plan.by_label) x.resize(static_cast<size_t>(set.scores->rows())), std::iota(x.begin(), x.end(), 0);
-  RankRequest request{set.scores, {}, {}, selection.row_block, selection.col_block, /*all=*/true};
+  std::unique_ptr<ScoreTiles> changed;
+  if (set.rescore.method != Rescore::none)
+    changed = rescored(*set.scores, rescoring_of(*set.scores, set.rescore, selection.row_block, selection.col_block));
+  const ScoreTiles& scores = changed ? *changed : *set.scores;
+  RankRequest request{&scores, {}, {}, selection.row_block, selection.col_block, /*all=*/true};
   if (plan.one_copy_per_caption) {
-    const auto copies = repeated_rows(*set.scores, set.y_image);
+    const auto copies = repeated_rows(scores, set.y_image);
     request.scores = copies.get();
     request.row_block = selection.col_block;
     request.rows_of_col = equal_values(y, pick(x, set.y_image));
@@ -292,6 +298,7 @@ ProtocolResult RetrievalProtocol::evaluate(const RetrievalSet& set) const {
   result.protocol = plan_.name;
   result.description = describe(plan_, set, selection);
   result.split = set.split;
+  result.rescore = set.rescore;
   result.images = selection.rows(), result.captions = selection.cols();
   result.skipped_queries = table.rows.skipped + table.cols.skipped;
   std::vector<int64_t> strata;

@@ -8,7 +8,7 @@
 namespace diptych {
 namespace {
 
-// One hinge per anchor, [B]; hinges [B, B] hold 0 wherever negative [B, B] is false.
+// One hinge per row, [P]; hinges [P, B] hold 0 wherever negative [P, B] is false.
 at::Tensor aggregated(const at::Tensor& hinges, const at::Tensor& negative, const TripletOptions& options) {
   switch (options.mining) {
     case Mining::sum:
@@ -29,14 +29,35 @@ at::Tensor aggregated(const at::Tensor& hinges, const at::Tensor& negative, cons
   throw std::logic_error("mining");
 }
 
-// Rows are anchors. scores, negative [B, B].
-at::Tensor anchored_hinge(const at::Tensor& scores, const at::Tensor& negative, const TripletOptions& options) {
-  const at::Tensor positive = scores.diagonal().unsqueeze(1);  // [B, 1]
+// One row per comparison of an anchor with one of its positives; P = B, or the number of matching pairs.
+struct Comparisons {
+  at::Tensor scores, negative;  // [P, B]
+  at::Tensor positive, weight;  // [P, 1], [P]; weights of an anchor sum to 1. Undefined: all are 1.
+};
+
+Comparisons with_own_pair(const at::Tensor& scores, const at::Tensor& negative) {
+  return {scores, negative, scores.diagonal().unsqueeze(1), {}};
+}
+
+Comparisons with_every_match(const at::Tensor& scores, const at::Tensor& match) {
+  const at::Tensor cells = match.nonzero();  // [P, 2]
+  const at::Tensor anchor = cells.select(1, 0), partner = cells.select(1, 1).unsqueeze(1);
+  const at::Tensor rows = scores.index_select(0, anchor);
+  const at::Tensor share = match.sum(1).to(scores.scalar_type()).reciprocal();
+  return {rows, ~match.index_select(0, anchor), rows.gather(1, partner), share.index_select(0, anchor)};
+}
+
+// Rows of scores are anchors; match [B, B] marks what is no negative.
+at::Tensor anchored_hinge(const at::Tensor& scores, const at::Tensor& match, const TripletOptions& options) {
+  const bool own = options.positives == Positives::diagonal;
+  const Comparisons rows = own ? with_own_pair(scores, ~match) : with_every_match(scores, match);
   const bool semi_hard = options.mining == Mining::semi_hard;
-  const at::Tensor counted = semi_hard ? negative & (scores < positive) : negative;
-  const at::Tensor hinges = (options.margin + scores - positive).relu().masked_fill(~counted, 0);
-  const at::Tensor per_anchor = aggregated(hinges, negative, options);
-  return options.reduction == BatchReduction::sum ? per_anchor.sum() : per_anchor.mean();
+  const at::Tensor counted = semi_hard ? rows.negative & (rows.scores < rows.positive) : rows.negative;
+  const at::Tensor violation = options.margin + rows.scores - rows.positive;
+  const at::Tensor hinges = (options.soft ? at::softplus(violation) : violation.relu()).masked_fill(~counted, 0);
+  at::Tensor each = aggregated(hinges, rows.negative, options);  // [P]
+  if (rows.weight.defined()) each = each * rows.weight;
+  return options.reduction == BatchReduction::sum ? each.sum() : each.sum() / scores.size(0);
 }
 
 }  // namespace
@@ -48,6 +69,12 @@ void TripletOptions::validate(const std::string& path, const Origin& origin, Com
     complaints.add(origin,
                    concat(path, ".k = ", *k, ": only mining: topk_mean reads it, mining is ", enum_text(mining)),
                    "set mining: topk_mean, or take k out");
+  if (positives == Positives::labels && !mask_same_label)
+    complaints.add(origin,
+                   concat(path,
+                          ".mask_same_label = false: with positives: labels no row of the anchor's label "
+                          "can be a negative"),
+                   "take mask_same_label out, or set positives: diagonal");
 }
 
 LossValue triplet_loss(const at::Tensor& scores_in, const at::Tensor& label, const TripletOptions& options) {
@@ -55,11 +82,11 @@ LossValue triplet_loss(const at::Tensor& scores_in, const at::Tensor& label, con
   if (options.mining == Mining::topk_mean && options.k.value_or(0) < 1)
     throw ShapeError("triplet_loss: mining topk_mean needs k >= 1");
   const at::Tensor scores = at_least_float(scores_in);
-  const auto kept_out = options.mask_same_label ? Positives::labels : Positives::diagonal;
-  const at::Tensor negative = ~loss_support::matches(label, kept_out);  // symmetric
+  const bool masked = options.mask_same_label || options.positives == Positives::labels;
+  const at::Tensor match = loss_support::matches(label, masked ? Positives::labels : Positives::diagonal);  // symmetric
   at::Tensor x_to_y, y_to_x;
-  if (options.direction != RankDirection::t2i) x_to_y = anchored_hinge(scores, negative, options);
-  if (options.direction != RankDirection::i2t) y_to_x = anchored_hinge(scores.t(), negative, options);
+  if (options.direction != RankDirection::t2i) x_to_y = anchored_hinge(scores, match, options);
+  if (options.direction != RankDirection::i2t) y_to_x = anchored_hinge(scores.t(), match, options);
   return loss_support::sum_of_directions(x_to_y, y_to_x);
 }
 

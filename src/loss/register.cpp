@@ -3,8 +3,15 @@
 #include "loss/bidirectional_triplet.h"
 #include "loss/cmpc.h"
 #include "loss/cmpm.h"
+#include "loss/dualpath_rank.h"
+#include "loss/histogram.h"
 #include "loss/infonce.h"
 #include "loss/instance.h"
+#include "loss/lifted.h"
+#include "loss/n_pair.h"
+#include "loss/sdm.h"
+#include "loss/sigmoid.h"
+#include "loss/sje.h"
 #include "loss/structure_preserving.h"
 
 namespace diptych {
@@ -12,8 +19,7 @@ namespace diptych {
 void register_losses(LossRegistry& losses) {
   losses.add<AttentionPenaltyLoss>("attention_penalty", "what the attention of sm_lstm left out or looked at twice",
                                    "Xu et al., ICML 2015; Huang et al., CVPR 2017");
-  losses.add<CmpmLoss>("cmpm", "KL divergence between projections and matches; with normalize_both: SDM",
-                       "Zhang and Lu, ECCV 2018; SDM: Jiang and Ye, CVPR 2023");
+  losses.add<CmpmLoss>("cmpm", "KL divergence between projections and matches", "Zhang and Lu, ECCV 2018");
   losses.add<CmpcLoss>("cmpc", "classification of each view projected on its partner, unit classifier columns",
                        "Zhang and Lu, ECCV 2018");
   losses.add<BidirectionalTripletLoss>("bidirectional_triplet", "hinge over the negatives of a batch, both directions",
@@ -25,6 +31,19 @@ void register_losses(LossRegistry& losses) {
                                       "Wang, Li and Lazebnik, CVPR 2016; TPAMI 2018");
   losses.add<InfoNceLoss>("infonce", "symmetric batch softmax with fixed or learned temperature, several positives",
                           "van den Oord et al., 2018; Radford et al., ICML 2021");
+  losses.add<SdmLoss>("sdm", "CMPM of cosines with a temperature", "Jiang and Ye, CVPR 2023");
+  losses.add<SigmoidLoss>("sigmoid", "a yes-no question for every cell of the score matrix, learned scale and bias",
+                          "Zhai et al., ICCV 2023");
+  losses.add<NPairLoss>("n_pair", "each pair against all negatives of its row, a softmax without temperature",
+                        "Sohn, NeurIPS 2016");
+  losses.add<LiftedLoss>("lifted", "smooth maximum over all negatives of a pair, squared hinge",
+                         "Oh Song et al., CVPR 2016");
+  losses.add<HistogramLoss>("histogram", "probability that a negative pair is more similar than a positive one",
+                            "Ustinova and Lempitsky, NeurIPS 2016");
+  losses.add<SjeLoss>("sje", "structured joint embedding: every negative with margin 1, divided by the squared batch",
+                      "Reed et al., CVPR 2016");
+  losses.add<DualpathRankLoss>("dualpath_rank", "hinge against one mined caption and one image per pair",
+                               "Zheng et al., TOMM 2020");
 }
 
 }  // namespace diptych

@@ -9,11 +9,8 @@
 namespace diptych {
 namespace {
 
-// sqrt(|a_i - b_j|^2 + 1e-4), [n, m]. Rounding may take the square below 0 for equal rows.
-at::Tensor distances(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor squares = (a * a).sum(1).unsqueeze(1) + (b * b).sum(1).unsqueeze(0);
-  return (squares - 2 * at::mm(a, b.t())).relu().add(1e-4).sqrt();
-}
+// Euclidean, with the reference code's floor.
+at::Tensor distances(const at::Tensor& a, const at::Tensor& b) { return loss_support::euclidean(a, b, 1e-4); }
 
 // Per anchor the mean of the largest hinges, [anchors]: positive [anchors, 1], distance and negative [anchors,
 // candidates].

@@ -46,6 +46,11 @@ void check_defined(const char* who, const char* what, const at::Tensor& tensor) 
 
 at::Tensor equal_pairs(const at::Tensor& a, const at::Tensor& b) { return a.unsqueeze(1) == b.unsqueeze(0); }
 
+at::Tensor euclidean(const at::Tensor& a, const at::Tensor& b, double floor) {
+  const at::Tensor squares = (a * a).sum(1).unsqueeze(1) + (b * b).sum(1).unsqueeze(0);
+  return (squares - 2 * at::mm(a, b.t())).relu().add(floor).sqrt();  // rounding may take equal rows below 0
+}
+
 at::Tensor matches(const at::Tensor& label, Positives positives) {
   if (positives == Positives::labels) return equal_pairs(label, label);
   return at::eye(label.size(0), label.options().dtype(at::kBool));

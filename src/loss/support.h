@@ -21,6 +21,8 @@ void check_defined(const char* who, const char* what, const at::Tensor& tensor);
 
 /// [n], [m] -> [n, m] bool: a_i = b_j.
 at::Tensor equal_pairs(const at::Tensor& a, const at::Tensor& b);
+/// sqrt(|a_i - b_j|^2 + floor), [n, m]: a [n, D], b [m, D]; floor > 0 bounds the gradient.
+at::Tensor euclidean(const at::Tensor& a, const at::Tensor& b, double floor);
 /// [B, B] bool: same label, or the diagonal.
 at::Tensor matches(const at::Tensor& label, Positives positives);
 

@@ -40,8 +40,6 @@ std::string column_name(const std::string& metric) {
   return slash == std::string::npos ? metric : metric.substr(0, slash) + " " + metric.substr(slash + 1);
 }
 
-bool lower_is_better(const std::string& name) { return name.ends_with("medr") || name.ends_with("meanr"); }
-
 /// The best value of a metric, if several runs have it and one is ahead.
 std::optional<double> best_of(const std::vector<Entry>& entries, const std::string& name) {
   std::vector<double> values;
@@ -52,19 +50,48 @@ std::optional<double> best_of(const std::vector<Entry>& entries, const std::stri
   return low == high ? std::optional<double>() : lower_is_better(name) ? low : high;
 }
 
-/// What the recipes say about this protocol, once each.
-std::vector<std::pair<std::string, std::string>> published_texts(const std::vector<Entry>& entries) {
-  std::vector<std::pair<std::string, std::string>> out;
-  for (const Entry& entry : entries) {
-    std::string numbers, source, note;
-    for (const auto& [key, text] : entry.run->record.published) {
-      if (key == entry.result->protocol) numbers = text;
-      if (key == "source") source = text;
-      if (key == "note") note = text;
-    }
-    const std::pair<std::string, std::string> row{numbers.empty() ? note : numbers, numbers.empty() ? "" : source};
-    if (!row.first.empty() && !std::ranges::count(out, row)) out.push_back(row);
+/// What the recipes say about this protocol, once each: its numbers, or the note of a recipe without any.
+struct PublishedText {
+  std::string text, source, remark;  // remark: "listed by others; 2 points of tolerance"
+  std::map<std::string, std::string> numbers;
+  friend bool operator==(const PublishedText&, const PublishedText&) = default;
+  std::string sentence() const {
+    const std::string after = join_nonempty(source, remark);
+    return concat("Published: ", text, after.empty() ? "" : concat(" (", after, ")"));
   }
+
+ private:
+  static std::string join_nonempty(const std::string& a, const std::string& b) {
+    return a.empty() || b.empty() ? a + b : concat(a, "; ", b);
+  }
+};
+
+std::string remark_of(const Published& published) {
+  std::vector<std::string> parts;
+  if (!published.provenance.empty()) parts.push_back(concat("provenance: ", published.provenance));
+  if (published.tolerance) parts.push_back(concat("tolerance: ", *published.tolerance));
+  return join(parts, ", ");
+}
+
+std::vector<PublishedText> published_texts(const std::vector<Entry>& entries) {
+  std::vector<PublishedText> out;
+  for (const Entry& entry : entries) {
+    const Published published = read_published(entry.run->record.published);
+    const auto text = published.texts.find(entry.result->protocol);
+    PublishedText row{published.note, "", "", {}};
+    if (text != published.texts.end())
+      row = {text->second, published.source, remark_of(published), parse_published(text->second)};
+    if (!row.text.empty() && !std::ranges::count(out, row)) out.push_back(row);
+  }
+  return out;
+}
+
+/// One sentence for each run whose recipe says what counts as a reproduction.
+std::vector<std::string> reproductions(const std::vector<Entry>& entries) {
+  std::vector<std::string> out;
+  for (const Entry& entry : entries)
+    if (const auto text = reproduction_text(*entry.result, read_published(entry.run->record.published)); !text.empty())
+      out.push_back(concat(entry.run->name, ": ", text));
   return out;
 }
 
@@ -83,10 +110,10 @@ TableView results_view(const std::string& id, const std::vector<Entry>& entries)
     }
     view.rows.push_back(std::move(row));
   }
-  for (const auto& [text, source] : published_texts(entries)) {
-    const auto numbers = parse_published(text);
+  for (const PublishedText& published : published_texts(entries)) {
+    const auto& numbers = published.numbers;
     if (numbers.empty()) continue;
-    std::vector<TableCell> row{TableCell(concat("published", source.empty() ? "" : ": ", source))};
+    std::vector<TableCell> row{TableCell(concat("published", published.source.empty() ? "" : ": ", published.source))};
     for (const std::string& name : names)
       row.push_back(numbers.count(name) ? TableCell(numbers.at(name), *parse_number(numbers.at(name)))
                                         : TableCell("\u2013"));
@@ -112,8 +139,8 @@ Table results_table(const std::vector<Entry>& entries) {
     }
     out.rows.push_back(std::move(row));
   }
-  for (const auto& [text, source] : published_texts(entries))
-    out.notes.push_back(concat("Published: ", text, source.empty() ? "" : concat(" (", source, ")")));
+  for (const PublishedText& published : published_texts(entries)) out.notes.push_back(published.sentence());
+  for (const std::string& text : reproductions(entries)) out.notes.push_back(text);
   return out;
 }
 
@@ -124,9 +151,9 @@ Html protocol_block(const std::string& id, const std::string& key, const std::ve
       out += notice("warning",
                     Html::text(concat(entry.run->name, " was evaluated differently: ", entry.result->description)));
   out += table(results_view(id, entries));
-  for (const auto& [text, source] : published_texts(entries))
-    out += element("p", {{"class", "muted"}},
-                   Html::text(concat("Published: ", text, source.empty() ? "" : concat(" (", source, ")"))));
+  for (const PublishedText& published : published_texts(entries))
+    out += element("p", {{"class", "muted"}}, Html::text(published.sentence()));
+  for (const std::string& text : reproductions(entries)) out += element("p", {{"class", "muted"}}, Html::text(text));
   return out;
 }
 

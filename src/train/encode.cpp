@@ -221,6 +221,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   }
   set.split = enum_text(split);
   set.scorer = system.model->scorer().describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
+  set.rescore = experiment.evaluate.rescore;
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;
   set.spread = common_spread(encoded);

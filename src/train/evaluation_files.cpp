@@ -1,11 +1,13 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "diptych/core/io/fs.h"
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/evaluation_record.h"
+#include "diptych/eval/rescore.h"
 #include "train/split_ids.h"
 
 namespace diptych {
@@ -100,7 +102,15 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.captions = evaluated_captions(data, encoded, ids_of(data.corpus, encoded), result);
   if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(encoded.y, false);
   record.x_points = encoded.x, record.y_points = encoded.y;
-  record.top = top_of_queries(result, *score_tiles(system, encoded));
+  const auto tiles = score_tiles(system, encoded);
+  if (result.rescore.method == Rescore::none) {
+    record.top = top_of_queries(result, *tiles);
+  } else {
+    const Rescoring rescoring = rescoring_of(*tiles, result.rescore, result.x_fold, result.y_fold);
+    record.top = top_of_queries(result, *rescored(*tiles, rescoring));
+    if (scorer.indexable()) std::tie(record.x, record.y) = rescored_embeddings(record.x, record.y, rescoring);
+    record.scorer += describe(result.rescore);
+  }
   write_evaluation_record(directory, record);
   if (!result.opposites.empty()) write_file_atomically(directory / "pairs.jsonl", opposite_lines(record));
 }

@@ -124,6 +124,27 @@ TEST_F(Program, EvaluateRepeatsTheNumbersOfTraining) {
   fs::remove_all(dir() / "again");
 }
 
+TEST_F(Program, EvaluateRescoresOnDemandAndSaysSo) {
+  const auto result = run_program({"evaluate", "run", "--out", "again", "evaluate.rescore.method=csls"}, dir());
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("scores: cosine, rescored by CSLS (10 neighbours) over all queries"), std::string::npos)
+      << result.out;
+  EXPECT_EQ(slurp(dir() / "run/eval/shapes/metrics.json").find("rescored"), std::string::npos);
+  // The lists of the best are ranked by the same scores as the relevant items.
+  std::ifstream queries(dir() / "again/shapes/per_query.jsonl");
+  int compared = 0;
+  for (std::string line; std::getline(queries, line);) {
+    const Json query = Json::parse(line);
+    for (const Json& relevant : query["relevant"])
+      if (const size_t rank = relevant[1]; rank <= query["top"].size()) {
+        EXPECT_EQ(query["top"][rank - 1][1], relevant[2]) << line;
+        ++compared;
+      }
+  }
+  EXPECT_GT(compared, 0);
+  fs::remove_all(dir() / "again");
+}
+
 TEST_F(Program, EvaluateWritesTheSameBytesAsTraining) {
   ASSERT_EQ(run_program({"evaluate", "run", "--out", "again"}, dir()).exit_code, 0);
   for (const char* name : {"metrics.json", "items.jsonl", "embeddings.safetensors", "ranks.npz", "per_query.jsonl"})

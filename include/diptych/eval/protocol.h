@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,6 +38,25 @@ std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, 
 /// Tiles of a matrix of scores [N, M] float32 that is there already. throws ShapeError, NumericError (not finite).
 std::unique_ptr<ScoreTiles> matrix_tiles(const at::Tensor& scores);
 
+/// How scores are changed by the scores of all other queries before they are ranked (rescore.h).
+enum class Rescore { none, inverted_softmax, csls };
+constexpr auto enum_names(Rescore) {
+  return std::array{std::pair{Rescore::none, "none"}, std::pair{Rescore::inverted_softmax, "inverted_softmax"},
+                    std::pair{Rescore::csls, "csls"}};
+}
+struct RescoreOptions {
+  Rescore method = Rescore::none;
+  double beta = 20;
+  int64_t k = 10;
+  static void visit(auto& self, auto& field) {
+    field("method", self.method,
+          "none, inverted_softmax (Smith et al. 2017) or csls (Conneau et al. 2018): against items that are near to "
+          "every query; they use the scores of all queries, and the protocol line says so");
+    field("beta", self.beta, "inverse temperature of inverted_softmax, in units of 1/score", {.lo = 1e-3, .hi = 1e4});
+    field("k", self.k, "neighbours of csls on either side (Conneau et al. 2018: 10)", {.lo = 1, .hi = 1e6});
+  }
+};
+
 /// The encoded evaluation split.
 struct RetrievalSet {
   const ScoreTiles* scores;               // rows: images, columns: captions
@@ -47,11 +67,12 @@ struct RetrievalSet {
   // relation's name. Caption k of the one row is opposite to caption k of the other. Both empty: no pairs.
   std::vector<int64_t> x_partner;
   std::vector<std::string> x_relation;
-  std::string split;      // "val", "test"
-  std::string scorer;     // "cosine"
-  uint64_t seed = 1;      // of the bootstrap
-  bool bootstrap = true;  // 95 % intervals (skipped during training)
-  double spread = -1;     // embedding_spread of the two sides, the smaller one; negative: not known
+  std::string split;       // "val", "test"
+  std::string scorer;      // "cosine"
+  RescoreOptions rescore;  // applied to `scores` within each fold
+  uint64_t seed = 1;       // of the bootstrap
+  bool bootstrap = true;   // 95 % intervals (skipped during training)
+  double spread = -1;      // embedding_spread of the two sides, the smaller one; negative: not known
 };
 
 /// Ranks of one direction under the protocol's relevance.
@@ -93,6 +114,7 @@ struct ProtocolResult {
   std::string split;
   std::string checkpoint;              // whose weights were evaluated: "step-00001234"; empty while training
   std::vector<std::string> overrides;  // of the run's configuration, as given to `evaluate`
+  RescoreOptions rescore;              // of RetrievalSet; in files only as part of the description
   int64_t images = 0, captions = 0, skipped_queries = 0;
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;

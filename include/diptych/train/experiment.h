@@ -175,6 +175,7 @@ struct EvaluateOptions {
   int64_t every = 1;
   int64_t patience = 0;
   bool flip_sum = false;
+  RescoreOptions rescore;
   int64_t batch_size = 64;
   std::string final_split = "test";
   static void visit(auto& self, auto& field) {
@@ -186,6 +187,7 @@ struct EvaluateOptions {
     field("patience", self.patience, "stop the stage after N evaluations without a better value; 0 = never",
           Field{.lo = 0, .hi = 1e9, .resume = Resume::warn});
     field("flip_sum", self.flip_sum, "image embedding = embedding of the image + embedding of its mirror image");
+    field("rescore", self.rescore, "test-time scorer that looks at all queries at once");
     field("batch_size", self.batch_size, "images or captions encoded at once",
           Field{.lo = 1, .hi = 65536, .resume = Resume::free});
     field("final", self.final_split, "split on which the best checkpoint is evaluated at the end: test, val or none",

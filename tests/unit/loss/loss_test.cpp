@@ -6,9 +6,6 @@
 #include <cmath>
 
 #include "diptych/core/options.h"
-#include "loss/bidirectional_triplet.h"
-#include "loss/infonce.h"
-#include "loss/instance.h"
 
 namespace diptych {
 namespace {
@@ -57,9 +54,10 @@ LossInput toy_input() {
   return input;
 }
 
-TEST(LossRegistry, HoldsTheLosses) {
-  EXPECT_THAT(registry().names(), ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "infonce",
-                                              "instance", "structure_preserving"));
+TEST(LossRegistry, HoldsEveryLoss) {
+  EXPECT_THAT(registry().names(),
+              ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dualpath_rank", "histogram",
+                          "infonce", "instance", "lifted", "n_pair", "sdm", "sigmoid", "sje", "structure_preserving"));
 }
 
 TEST(LossRegistry, EveryLossIsDocumented) {
@@ -97,7 +95,7 @@ TEST(LossRegistry, EveryLossGivesAFiniteScalarAndAGradientForEveryParameter) {
     const LossValue value = loss->forward(input);
     EXPECT_EQ(value.total.dim(), 0) << name;
     EXPECT_TRUE(std::isfinite(value.total.item<double>())) << name;
-    EXPECT_EQ(value.x_to_y.defined() && value.y_to_x.defined(), name != "attention_penalty") << name;
+    EXPECT_EQ(value.x_to_y.defined(), value.y_to_x.defined()) << name;
     value.total.backward();
     EXPECT_TRUE(input.x.grad().isfinite().all().item<bool>()) << name;
     EXPECT_GT(input.y.grad().abs().sum().item<double>(), 0) << name;
@@ -137,12 +135,17 @@ TEST(LossRegistry, ALossWithoutItsInputSaysSo) {
 }
 
 TEST(LossRegistry, OnlyClassifiersHaveAWeightPerClass) {
+  // every other parameter is a number of its own: a scale, a bias
   const LossRegistry losses = registry();
   for (const std::string& name : losses.names()) {
     const auto loss = losses.make_default(name, LossContext{3, 5});
-    EXPECT_EQ(loss->classifies(), !loss->parameters().empty()) << name;
-    for (const auto& parameter : loss->named_parameters())
+    bool per_class = false;
+    for (const auto& parameter : loss->named_parameters()) {
+      if (parameter.value().dim() == 0) continue;
+      per_class = true;
       EXPECT_EQ(parameter.value().size(-1), 5) << name << "." << parameter.key();
+    }
+    EXPECT_EQ(loss->classifies(), per_class) << name;
   }
 }
 
@@ -172,16 +175,30 @@ TEST(LossRegistry, TwentyStepsOfDescentLowerEveryLoss) {
 
 TEST(LossOptions, ReadEveryWord) {
   for (const std::string yaml :
-       {"{type: cmpm, direction: p||q}", "{type: cmpm, direction: \"q||p\", target_norm: l2}",
-        "{type: cmpm, tau: 0.02, normalize_both: true, positives: diagonal}", "{type: cmpc, variant: norm_ce}",
-        "{type: cmpc, variant: ce, label_smoothing: 0.1}", "{type: cmpc, scale: 28, margin: 0.35, normalize: true}",
+       {"{type: cmpm, direction: p||q}",
+        "{type: cmpm, direction: \"q||p\", target_norm: l2}",
+        "{type: cmpm, tau: 0.02, normalize_both: true, positives: diagonal}",
+        "{type: cmpc, variant: norm_ce}",
+        "{type: cmpc, variant: ce, label_smoothing: 0.1}",
+        "{type: cmpc, scale: 28, margin: 0.35, normalize: true}",
         "{type: bidirectional_triplet, mining: topk_mean, k: 3, reduction: mean}",
         "{type: bidirectional_triplet, mining: semi_hard, direction: i2t, mask_same_label: false}",
         "{type: bidirectional_triplet, mining: random, direction: t2i}",
         "{type: instance, shared: false, bias: false, text_weight: 0.1, dropout: 0.5}",
         "{type: structure_preserving, top_k: 2, image_image: 0.1, normalize: false}",
         "{type: infonce, learned: true, positives: labels, multi_positive: log_sum}",
-        "{type: infonce, multi_positive: drop_false_negatives, label_smoothing: 0.1}"})
+        "{type: infonce, multi_positive: drop_false_negatives, label_smoothing: 0.1}",
+        "{type: cmpc, variant: ce, normalize: true, scale: 16}",
+        "{type: bidirectional_triplet, positives: labels, soft: true, mining: sum}",
+        "{type: sdm, direction: \"q||p\", tau: 0.1, positives: diagonal}",
+        "{type: n_pair, mask_same_label: false}",
+        "{type: n_pair, similarity: scorer}",
+        "{type: sje, margin: 0.5, similarity: scorer, mask_same_label: false}",
+        "{type: lifted, margin: 0.5, normalize: false, mask_same_label: false}",
+        "{type: histogram, step: 0.05, positives: diagonal}",
+        "{type: sigmoid, scale: 5, bias: -2.71, learned: false, positives: diagonal}",
+        "{type: dualpath_rank, margin: 0.5, anchors: all, text_negative: random, reduction: sum}",
+        "{type: dualpath_rank, pool: 2}"})
     EXPECT_TRUE(std::isfinite(loss_of(yaml)->forward(toy_input()).total.item<double>())) << yaml;
 }
 
@@ -199,6 +216,11 @@ TEST(LossOptions, RefuseWhatCannotWork) {
   EXPECT_THAT(refusal("{type: structure_preserving, image_to_text: 0, text_to_image: 0, text_text: 0}"),
               HasSubstr("all four weights are 0"));
   EXPECT_THAT(refusal("{type: cmpmm}"), HasSubstr("cmpm"));
+  EXPECT_THAT(refusal("{type: histogram, step: 0.3}"), HasSubstr("0.3 does not divide the range -1 to 1"));
+  EXPECT_THAT(refusal("{type: dualpath_rank, pool: 5, text_negative: random}"),
+              HasSubstr("only text_negative: hardest"));
+  EXPECT_THAT(refusal("{type: bidirectional_triplet, positives: labels, mask_same_label: false}"),
+              HasSubstr("mask_same_label = false"));
 }
 
 TEST(BidirectionalTripletLoss, SumsDuringTheWarmUpAndTakesTheHardestAfterwards) {
@@ -257,6 +279,44 @@ TEST(InfoNceLossModule, HoldsTheScaleAtItsCapWithoutStoppingItsGradient) {
   loss->forward(toy_input()).total.backward();
   EXPECT_FLOAT_EQ(log_scale.item<float>(), std::log(20.F));
   EXPECT_NE(log_scale.grad().item<double>(), 0);
+}
+
+TEST(SigmoidLossModule, StartsAtItsScaleAndBiasAndLearnsThem) {
+  const LossInput input = toy_input();
+  const auto fixed = loss_of("{type: sigmoid, scale: 3, bias: -2.71, learned: false}");
+  const auto learned = loss_of("{type: sigmoid, scale: 3, bias: -2.71}");
+  const double expected = sigmoid_loss(3 * input.scores - 2.71, input.label).total.item<double>();
+  const at::Tensor total = learned->forward(input).total;
+  EXPECT_NEAR(fixed->forward(input).total.item<double>(), expected, 1e-5);
+  EXPECT_NEAR(total.item<double>(), expected, 1e-5);
+  EXPECT_TRUE(fixed->parameters().empty());
+  total.backward();
+  EXPECT_THAT(learned->named_parameters().keys(), ElementsAre("log_scale", "bias"));
+  for (const auto& parameter : learned->parameters()) EXPECT_NE(parameter.grad().item<double>(), 0);
+}
+
+TEST(SimilarityOption, ChoosesBetweenDotProductsAndTheScorer) {
+  LossInput input = toy_input();
+  input.scores = input.scores * 0.25 + 0.1;
+  for (const std::string type : {"n_pair", "sje"}) {
+    const auto dot = loss_of("{type: " + type + "}"), scored = loss_of("{type: " + type + ", similarity: scorer}");
+    EXPECT_TRUE(dot->needs_embeddings() && !dot->needs_scores());
+    EXPECT_TRUE(scored->needs_scores() && !scored->needs_embeddings());
+    EXPECT_NE(dot->forward(input).total.item<double>(), scored->forward(input).total.item<double>());
+    LossInput products = input;
+    products.scores = at::mm(input.x, input.y.t());
+    EXPECT_NEAR(dot->forward(input).total.item<double>(), scored->forward(products).total.item<double>(), 1e-6);
+  }
+}
+
+TEST(LiftedLossModule, MeasuresEuclideanDistances) {
+  const LossInput input = toy_input();
+  const auto unit = [](const at::Tensor& a) { return a / a.norm(2, 1, true); };
+  const at::Tensor near = at::cdist(unit(input.x), unit(input.y)), far = at::cdist(input.x, input.y);
+  EXPECT_NEAR(loss_of("{type: lifted}")->forward(input).total.item<double>(),
+              lifted_loss(near, input.label).total.item<double>(), 1e-5);
+  EXPECT_NEAR(loss_of("{type: lifted, normalize: false}")->forward(input).total.item<double>(),
+              lifted_loss(far, input.label).total.item<double>(), 1e-5);
 }
 
 TEST(StructurePreservingLossModule, TreatsRowsOfOneImageAsOneImage) {

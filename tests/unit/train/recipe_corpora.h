@@ -1,0 +1,107 @@
+#pragma once
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "diptych/core/io/json.h"
+#include "diptych/data/image/positions.h"
+#include "diptych/data/image/synth.h"
+
+namespace diptych::testing {
+
+/// A drawn picture with its captions, as every writer below gets it.
+struct DrawnPicture {
+  std::filesystem::path file;
+  std::string split;
+  std::vector<std::string> captions;
+};
+
+/// 24 pictures to train on and 50 to validate with, so that five folds still hold ten images each; five captions each.
+inline std::vector<DrawnPicture> draw_pictures(const std::filesystem::path& folder) {
+  ShapesOptions options;
+  options.images = 24, options.val_images = 50, options.test_images = 10, options.size = 32, options.captions = 5;
+  write_shapes_corpus(folder, options);
+  std::vector<DrawnPicture> out;
+  std::ifstream lines(folder / "set.jsonl");
+  for (std::string line; std::getline(lines, line);) {
+    const Json each = Json::parse(line);
+    out.push_back({folder / "images" / std::filesystem::path(each.at("image").get<std::string>()).filename(),
+                   each.at("split"), each.at("captions")});
+  }
+  return out;
+}
+
+inline Json words(const std::string& caption) {
+  Json out = Json::array();
+  for (const std::string& word : split(caption, ' ')) out.push_back(word);
+  return out;
+}
+
+/// Karpathy's JSON, pictures beside it.
+inline void write_karpathy(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
+  Json images = Json::array();
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    Json sentences = Json::array();
+    for (const std::string& caption : pictures[i].captions)
+      sentences.push_back({{"raw", caption}, {"tokens", words(caption)}, {"imgid", i}});
+    images.push_back({{"filename", pictures[i].file.filename()},
+                      {"imgid", i},
+                      {"split", pictures[i].split},
+                      {"sentences", sentences}});
+  }
+  std::ofstream(annotations) << Json{{"images", images}, {"dataset", "small"}};
+}
+
+/// CUHK-PEDES' JSON: two pictures a person, two captions a picture.
+inline void write_cuhk_pedes(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
+  Json records = Json::array();
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const auto& captions = pictures[i].captions;
+    records.push_back({{"split", pictures[i].split},
+                       {"captions", {captions[0], captions[1]}},
+                       {"processed_tokens", {words(captions[0]), words(captions[1])}},
+                       {"file_path", pictures[i].file.filename()},
+                       {"id", i / 2 + 1}});
+  }
+  std::ofstream(annotations) << records;
+}
+
+inline void write_csv(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
+  std::ofstream file(annotations);
+  file << "image,caption,split\n";
+  for (const DrawnPicture& picture : pictures)
+    for (const std::string& caption : picture.captions)
+      file << picture.file.filename().string() << "," << caption << "," << picture.split << "\n";
+}
+
+/// A small corpus in the format that the reader `type` expects, below `folder`. Returns whether the type is known; a
+/// recipe with a new one needs a writer here.
+inline bool write_recipe_corpus(const std::string& type, const std::string& annotations, const std::string& protocol,
+                                const std::filesystem::path& folder) {
+  if (type == "jsonl" && protocol == "positions") {
+    PositionsOptions options;
+    options.images = 24, options.val_images = 8, options.test_images = 8, options.size = 48;
+    write_positions_corpus(folder, options);
+    return true;
+  }
+  const std::vector<DrawnPicture> pictures = draw_pictures(folder / "drawn");
+  const std::filesystem::path file = folder / annotations;
+  for (const DrawnPicture& picture : pictures)
+    if (type != "jsonl") std::filesystem::create_hard_link(picture.file, folder / picture.file.filename());
+  if (type == "jsonl")
+    std::filesystem::rename(folder / "drawn/images", folder / "images"),
+        std::filesystem::rename(folder / "drawn/set.jsonl", file);
+  else if (type == "karpathy")
+    write_karpathy(pictures, file);
+  else if (type == "cuhk_pedes")
+    write_cuhk_pedes(pictures, file);
+  else if (type == "csv")
+    write_csv(pictures, file);
+  else
+    return false;
+  std::filesystem::remove_all(folder / "drawn");
+  return true;
+}
+
+}  // namespace diptych::testing
