@@ -2,6 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <optional>
+
+#include "diptych/core/tensor/bf16.h"
+#include "diptych/core/tensor/scope.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -54,6 +58,8 @@ RecurrentStack::RecurrentStack(const RecurrentShape& shape) : shape_(shape) {
 }
 
 at::Tensor RecurrentStack::run(const at::Tensor& words, int64_t row) const {
+  std::optional<Fp32Scope> fp32;  // without bf16 instructions oneDNN has no bf16 LSTM at all
+  if (words.is_cpu() && !cpu_has_bf16()) fp32.emplace(at::kCPU);
   const std::array<int64_t, 3> sizes{1, words.size(1), shape_.hidden};
   const auto initial = [&](const at::Tensor& learned) {
     return learned.defined() ? learned[row].expand(sizes).contiguous() : at::zeros(sizes, weights_[row][0].options());

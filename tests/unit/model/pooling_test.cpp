@@ -116,6 +116,7 @@ TEST_P(EveryPooling, EqualsThePythonReferenceInFloat64) {
   const std::string name = "pool." + enum_text(GetParam());
   const at::Tensor out = pool_.forward(x_, mask_);
   EXPECT_THAT(out, TensorNear(golden.tensors.at(name)));
+  if (pool_.parameters().empty()) return;
   (out * formula_centred(out.sizes(), 98)).sum().backward();
   for (const auto& each : pool_.named_parameters()) {
     SCOPED_TRACE(each.key());

@@ -22,9 +22,9 @@ std::string model_lines(const std::string& image, const std::string& text, const
          "\n  scorer: " + scorer + "\n";
 }
 
-/// MobileNetV1 with a pooling, and a text encoder.
+/// A small MobileNetV2 with 4 x 4 places and a pooling, and a text encoder.
 std::string encoders(const std::string& pool, const std::string& text) {
-  return model_lines("{type: mobilenet_v1, width: 0.25, " + pool + "}", "{type: " + text + "}",
+  return model_lines("{type: mobilenet_v2, width: 0.1, stride: 8, blocks: 5, " + pool + "}", "{type: " + text + "}",
                      "{type: linear, dim: 12}", "{type: linear, dim: 12}");
 }
 
