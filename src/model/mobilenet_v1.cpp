@@ -45,6 +45,7 @@ MobileNetV1::MobileNetV1(const Options& options)
                                              std::make_shared<Block>(channels_, out, stride, activation_)));
     channels_ = out;
   }
+  built(channels_);
 }
 
 PythonPiece MobileNetV1::python() const {
@@ -67,7 +68,7 @@ PythonPiece MobileNetV1::python() const {
             )
             channels = out
         self.model = nn.Sequential(*layers)
-        self.pool = ImagePool(pool)
+        self.pool = pool
 
     def forward(self, image):
         return self.pool(self.model(image))

@@ -70,7 +70,7 @@ MobileNetV2::MobileNetV2(const Options& options)
       blocks_.push_back(features->register_module(std::to_string(blocks_.size() + 1),
                                                   std::make_shared<Block>(in, out, i ? 1 : stride, group.expansion)));
   }
-  channels_ = scaled_channels(1280, std::max(1.0, options.width));
+  built(scaled_channels(1280, std::max(1.0, options.width)));
   last_ = features->register_module(std::to_string(blocks_.size() + 1), std::make_shared<ConvBn>(in, channels_, 1));
 }
 
@@ -109,7 +109,7 @@ class InvertedResidual(nn.Module):
                     layers.append(InvertedResidual(channels, out, 1 if i else stride, expansion))
                     channels = out
         self.features = nn.Sequential(*layers, conv_bn(channels, scaled_channels(1280, max(1.0, width)), 1))
-        self.pool = ImagePool(pool)
+        self.pool = pool
 
     def forward(self, image):
         return self.pool(self.features(image))

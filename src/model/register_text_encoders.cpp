@@ -1,12 +1,27 @@
 #include <torch/torch.h>
 
-#include "model/bilstm.h"
+#include "model/recurrent_encoder.h"
+#include "model/text_cnn.h"
+#include "model/text_resnet.h"
+#include "model/word_set.h"
 
 namespace diptych {
 
 void register_text_encoders(TextEncoderRegistry& encoders) {
   encoders.add<BiLstm>("bilstm", "word vectors and a bidirectional LSTM, pooled over the real words",
                        "as in Zhang and Lu: Deep cross-modal projection learning, ECCV 2018 (pool max)");
+  encoders.add<Lstm>("lstm", "word vectors and an LSTM; the sentence is its last state",
+                     "as in Vo et al.: Composing text and image for image retrieval, CVPR 2019");
+  encoders.add<Gru>("gru", "word vectors and a GRU; the sentence is its last state",
+                    "as in Faghri et al.: VSE++, BMVC 2018");
+  encoders.add<BiGru>("bigru", "word vectors and a bidirectional GRU, directions averaged; the mean over the words",
+                      "as in Lee et al.: Stacked cross attention for image-text matching, ECCV 2018");
+  encoders.add<WordMean>("word_mean", "the mean of the word vectors, or another pooling of them");
+  encoders.add<WordAttention>("word_attention", "word vectors weighted by how they fit to their mean");
+  encoders.add<TextCnn>("text_cnn", "convolutions of several widths side by side, maximum over the words",
+                        "Kim: Convolutional neural networks for sentence classification, EMNLP 2014");
+  encoders.add<TextResNet>("text_resnet", "a deep residual CNN over a fixed number of places, with position shift",
+                           "Zheng et al.: Dual-path convolutional image-text embeddings with instance loss, TOMM 2020");
 }
 
 }  // namespace diptych

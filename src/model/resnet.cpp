@@ -61,6 +61,7 @@ ResNet::ResNet(const Options& options, bool bottleneck, const std::array<int, 4>
       channels_ = bottleneck ? 4 * planes : planes;
     }
   }
+  built(channels_);
   if (options.zero_init_residual)
     for (const auto& block : blocks_) block->zero_last_scale();
 }
@@ -101,7 +102,7 @@ PythonPiece ResNet::python() const {
                 group.append(ResidualBlock(channels, planes, 2 if layer and i == 0 else 1, bottleneck))
                 channels = 4 * planes if bottleneck else planes
             setattr(self, f"layer{layer + 1}", nn.Sequential(*group))
-        self.pool = ImagePool(pool)
+        self.pool = pool
 
     def forward(self, image):
         x = F.max_pool2d(self.bn1(self.conv1(image)).relu(), 3, 2, 1)

@@ -10,7 +10,8 @@ struct PythonPiece {
   /// Imports aside, what stands at module level: classes and functions, in order of need. `torch`, `nn` (torch.nn) and
   /// `F` (torch.nn.functional) are imported. A definition that several components bring is written once.
   std::vector<std::string> definitions;
-  /// Makes the module: "MobileNetV2(width=0.25, pool='avg')". For a scorer, the name of a function of two tensors.
+  /// Makes the module: "MobileNetV2(width=0.25, pool=ImagePool('mean'))". For a scorer, the name of a function of two
+  /// tensors.
   std::string expression;
 };
 

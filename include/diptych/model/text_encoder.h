@@ -12,13 +12,14 @@ struct TextContext {
   at::Tensor word_vectors;  // [V, E] float32 or undefined: initial values; rows of zeros = no vector
 };
 
-/// Token ids -> features. Registry "text_encoder": bilstm.
+/// Token ids -> features. Registry "text_encoder": bilstm, lstm, gru, bigru, word_mean, word_attention, text_cnn,
+/// text_resnet.
 class TextEncoder : public torch::nn::Module {
  public:
   /// tokens [B, L] int64 (0 = padding), length [B] int64 in 1..L, on the module's device. Encoded.global [B,
   /// features()], at least float32 also under autocast. Padding never changes the result. With want_local(true):
-  /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words. throws ShapeError if the shapes
-  /// disagree or, on the CPU, a length lies outside 1..L.
+  /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words; text_resnet, which merges
+  /// words, has fewer places. throws ShapeError if the shapes disagree or, on the CPU, a length lies outside 1..L.
   virtual Encoded forward(const at::Tensor& tokens, const at::Tensor& length) = 0;
   /// The first half of forward: tokens [B, L] -> a vector a word [B, L, E], in evaluation; and the second. Explanations
   /// differentiate between the two. An encoder without such a middle leaves the first undefined.

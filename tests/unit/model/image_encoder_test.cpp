@@ -102,7 +102,10 @@ TEST_P(EveryImageEncoder, HasTheReferenceNamesShapesAndOutput) {
 
 // Explanations take the way forward() takes, in two steps.
 TEST_P(EveryImageEncoder, PoolsItsFeatureMap) {
-  for (const char* pool : {"avg", "max", "avg_max", "gem", "grid"}) {
+  std::vector<std::string> pools{"avg", "max", "avg_max", "gem", "grid"};
+  if (GetParam() == "mobilenet_v1" || GetParam() == "mobilenet_v2" || GetParam() == "resnet18")  // a class each
+    pools.insert(pools.end(), {"attention", "weldon", "lse", "gpo"});
+  for (const std::string& pool : pools) {
     SCOPED_TRACE(pool);
     const auto encoder = image_encoder("{type: " + GetParam() + ", dropout: 0.5, pool: " + pool + "}");
     const EvalScope scope(*encoder);
@@ -110,6 +113,7 @@ TEST_P(EveryImageEncoder, PoolsItsFeatureMap) {
     EXPECT_EQ(features.size(1), encoder->features());
     EXPECT_THAT(encoder->pool(map), TensorNear(features));
     const at::Tensor weights = encoder->place_weights(map.size(2), map.size(3));
+    EXPECT_EQ(weights.defined(), pool == "avg" || pool == "grid") << "linear or not";
     if (!weights.defined()) continue;
     EXPECT_THAT(at::einsum("bcp,gp->bcg", {map.flatten(2), weights}).flatten(1), TensorNear(features, 1e-4, 1e-5));
   }
@@ -236,6 +240,29 @@ TEST(ImagePool, ComputesEachKind) {
   EXPECT_THAT(ImagePool(ImagePooling::avg_max).forward(map), TensorNear(torch::tensor({{2.f, 1.f, 3.f, 4.f}})));
   // ((1 + 8 + 27) / 3)^(1/3), ((0 + 0 + 64) / 3)^(1/3)
   EXPECT_THAT(ImagePool(ImagePooling::gem).forward(map), TensorNear(torch::tensor({{2.289428f, 2.773445f}})));
+}
+
+TEST(ImagePool, ComputesThePoolingsOfSets) {
+  const at::Tensor map = torch::arange(24, at::kFloat).sin().view({2, 3, 2, 2});
+  const PoolingOptions options{.weldon_k = 2};
+  for (const auto& [image, set] :
+       {std::pair{ImagePooling::weldon, Pooling::weldon}, std::pair{ImagePooling::lse, Pooling::lse}}) {
+    const at::Tensor expected = Pool(set, options).forward(map.flatten(2).transpose(1, 2));
+    EXPECT_THAT(ImagePool(image, 2, options).forward(map), TensorNear(expected));
+  }
+  // per channel of the first picture: the two largest and the two smallest of four are all of them
+  EXPECT_THAT(ImagePool(ImagePooling::weldon, 2, options).forward(map), TensorNear(2 * map.mean({2, 3})));
+}
+
+TEST(ImageEncoder, LearnsItsPooling) {
+  for (const std::string pool : {"attention", "gpo"}) {
+    SCOPED_TRACE(pool);
+    const auto encoder = image_encoder("{type: mobilenet_v1, width: 0.25, pool: " + pool + "}");
+    encoder->forward(images()).global.square().sum().backward();
+    const at::Tensor gradient = encoder->named_parameters()["pool.score.weight"].grad();
+    ASSERT_TRUE(gradient.defined());
+    EXPECT_GT(gradient.abs().max().item<double>(), 0);
+  }
 }
 
 TEST(ImagePool, LearnsTheExponentOfGem) {

@@ -8,8 +8,9 @@
 #include "diptych/core/tensor/safetensors.h"
 #include "diptych/core/tensor/scope.h"
 #include "formula.h"
-#include "model/bilstm.h"
+#include "model/recurrent_stack.h"
 #include "registry_checks.h"
+#include "text_encoder_fixture.h"
 
 namespace diptych::testing {
 namespace {
@@ -17,37 +18,102 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-const TextEncoderRegistry& text_encoders() {
-  static const TextEncoderRegistry kRegistry = [] {
-    TextEncoderRegistry out("text_encoder");
-    register_text_encoders(out);
-    return out;
-  }();
-  return kRegistry;
-}
-std::shared_ptr<TextEncoder> text_encoder(const std::string& yaml, TextContext context = {13, {}}) {
-  return make_from(text_encoders(), yaml, context);
-}
-
-// 13 words; captions of 6, 1 and 4 words.
-at::Tensor tokens() { return torch::tensor({{3, 7, 12, 1, 3, 9}, {5, 0, 0, 0, 0, 0}, {2, 2, 11, 6, 0, 0}}, at::kLong); }
-at::Tensor lengths() { return torch::tensor({6, 1, 4}, at::kLong); }
-
 TEST(TextEncoderRegistry, DocumentsEveryEntryAndOption) { expect_documented(text_encoders()); }
 TEST(TextEncoderRegistry, DefaultsSurviveYaml) { expect_defaults_survive_yaml(text_encoders()); }
 
 TEST(TextEncoderRegistry, EveryEntryGivesTheDocumentedShapesAndFiniteGradients) {
   for (const auto& [name, entry] : text_encoders().entries()) {
     SCOPED_TRACE(name);
+    torch::manual_seed(8);
     const auto encoder = text_encoders().make_default(name, TextContext{13, {}});
     encoder->want_local(true);
     const Encoded out = encoder->forward(tokens(), lengths());
     EXPECT_EQ(out.global.sizes(), (at::IntArrayRef{3, encoder->features()}));
-    EXPECT_EQ(out.local.sizes().slice(0, 2), (at::IntArrayRef{3, 6}));
-    EXPECT_EQ(out.mask.sum().item<int64_t>(), 11);
+    EXPECT_EQ(out.local.sizes().slice(0, 2), out.mask.sizes());
+    if (name != "text_resnet") {
+      EXPECT_EQ(out.mask.sizes(), (at::IntArrayRef{3, 6}));
+      EXPECT_EQ(out.mask.sum().item<int64_t>(), 11);
+      EXPECT_EQ(out.local.masked_select(~out.mask.unsqueeze(2)).abs().sum().item<double>(), 0);
+    }
     EXPECT_TRUE(at::isfinite(out.global).all().item<bool>());
     (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
     expect_finite_gradients(*encoder);
+  }
+}
+
+// Small ones of every type, with every pooling that it takes.
+std::vector<std::string> small_encoders() {
+  const std::vector<std::string> poolings = {"max", "mean",   "last", "mean_max", "attention",
+                                             "gem", "weldon", "lse",  "gpo"};
+  const std::string options = ", pooling: {attention_units: 3, weldon_k: 2, gpo_drop: 0}}";
+  std::vector<std::string> out;
+  for (const std::string& pool : poolings)
+    for (const char* type :
+         {"bilstm, word_dim: 3, hidden: 2", "bilstm, word_dim: 3, hidden: 2, directions: mean, layers: 2",
+          "lstm, word_dim: 3, hidden: 2", "gru, word_dim: 3, hidden: 2, learned_initial_state: true",
+          "bigru, word_dim: 3, hidden: 2", "word_mean, word_dim: 3",
+          "text_cnn, word_dim: 3, filters: 2, kernels: [1, 2, 5]",
+          "text_resnet, word_dim: 3, width: 0.02, length: 8, shift: false"})
+      out.push_back(concat("{type: ", type, ", pool: ", pool, options));
+  out.push_back("{type: word_attention, word_dim: 3}");
+  return out;
+}
+class EveryTextEncoder : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Small, EveryTextEncoder, ::testing::ValuesIn(small_encoders()));
+
+TEST_P(EveryTextEncoder, GradientsMatchDifferences) {
+  const auto encoder = filled_encoder(GetParam());
+  const at::Tensor weight = formula_centred({3, encoder->features()}, 98);
+  expect_parameter_gradients(*encoder, [&] { return (encoder->forward(tokens(), lengths()).global * weight).sum(); });
+}
+
+TEST_P(EveryTextEncoder, DoesNotSeePadding) {
+  const auto encoder = filled_encoder(GetParam());
+  const EvalScope scope(*encoder);
+  const at::Tensor batch = encoder->forward(tokens(), lengths()).global;
+  EXPECT_GT((batch[0] - batch[2]).abs().max().item<double>(), 1e-6) << "all texts look alike";
+  for (int64_t row = 0; row < 3; ++row) {
+    const int64_t length = lengths()[row].item<int64_t>();
+    const at::Tensor alone = tokens().slice(0, row, row + 1).slice(1, 0, length);
+    EXPECT_THAT(encoder->forward(alone, lengths().slice(0, row, row + 1)).global[0], TensorNear(batch[row]));
+  }
+  at::Tensor dirty = tokens();
+  dirty[1].slice(0, 1, 6).fill_(7);  // not even ids other than 0 beyond the length
+  EXPECT_THAT(encoder->forward(dirty, lengths()).global, TensorNear(batch));
+}
+
+TEST_P(EveryTextEncoder, WordsFirstAndSentenceThenAreTheWhole) {
+  const auto encoder = filled_encoder(GetParam());
+  const EvalScope scope(*encoder);
+  EXPECT_THAT(encoder->encode_words(encoder->embed_words(tokens()), lengths()).global,
+              TensorNear(encoder->forward(tokens(), lengths()).global));
+}
+
+TEST(TextEncoderRegistry, EveryEntryTakesWordVectorsAndTrainsThemUnderOneName) {
+  at::Tensor vectors = at::zeros({13, 4});
+  vectors[3].fill_(0.5);
+  for (const std::string& name : text_encoders().names()) {
+    SCOPED_TRACE(name);
+    const auto encoder = text_encoder("{type: " + name + ", word_dim: 4}", {13, vectors});
+    const at::Tensor table = encoder->named_parameters()["embedding.weight"];
+    EXPECT_THAT(table[3], TensorNear(at::full({4}, 0.5)));
+    encoder->forward(tokens(), lengths()).global.square().sum().backward();
+    EXPECT_EQ(table.grad()[0].abs().max().item<double>(), 0) << "padding has no vector to learn";
+    EXPECT_EQ(table.grad()[4].abs().max().item<double>(), 0) << "word 4 occurs nowhere";
+  }
+}
+
+TEST(TextEncoderRegistry, EveryEntryGivesFloat32UnderAutocast) {
+  for (const std::string& name : text_encoders().names()) {
+    SCOPED_TRACE(name);
+    torch::manual_seed(4);
+    const auto encoder = text_encoders().make_default(name, TextContext{13, {}});
+    const EvalScope scope(*encoder);
+    const at::Tensor full = encoder->forward(tokens(), lengths()).global;
+    const AutocastScope half(Precision::bf16, at::kCPU);
+    const at::Tensor out = encoder->forward(tokens(), lengths()).global;
+    EXPECT_EQ(out.scalar_type(), at::kFloat);
+    EXPECT_GT(at::cosine_similarity(out, full, 1).min().item<double>(), 0.999);
   }
 }
 

@@ -22,6 +22,12 @@ std::string model_lines(const std::string& image, const std::string& text, const
          "\n  scorer: " + scorer + "\n";
 }
 
+/// A small MobileNetV2 with 4 x 4 places and a pooling, and a text encoder.
+std::string encoders(const std::string& pool, const std::string& text) {
+  return model_lines("{type: mobilenet_v2, width: 0.1, stride: 8, blocks: 5, " + pool + "}", "{type: " + text + "}",
+                     "{type: linear, dim: 12}", "{type: linear, dim: 12}");
+}
+
 struct Variant {
   std::string name, model, image, evaluate = {};
 };
@@ -50,6 +56,25 @@ const std::vector<Variant> kVariants = {
      model_lines("{type: resnet50}", "{type: bilstm, word_dim: 8, hidden: 8, layers: 2, pool: max}",
                  "{type: linear_bn, dim: 12, scale: false}", "{type: linear_bn, dim: 12}"),
      ", height: 40"},
+    {"lstm", encoders("pool: grid, grid: 2", "lstm, word_dim: 8, hidden: 8, layers: 2, learned_initial_state: true"),
+     ""},
+    {"lstm_attention",
+     encoders("pool: attention, pooling: {attention_units: 4}",
+              "lstm, word_dim: 8, hidden: 8, pool: attention, pooling: {attention_units: 3}"),
+     ""},
+    {"gru_gpo", encoders("pool: gpo", "gru, word_dim: 8, hidden: 8, pool: gpo, pooling: {gpo_temperature: 0.5}"), ""},
+    {"bigru",
+     encoders("pool: weldon, pooling: {weldon_k: 2}",
+              "bigru, word_dim: 8, hidden: 8, pool: weldon, pooling: {weldon_k: 3}"),
+     ""},
+    {"bigru_last", encoders("pool: lse", "bigru, word_dim: 8, hidden: 8, pool: last, learned_initial_state: true"), ""},
+    {"bigru_concat", encoders("pool: lse, pooling: {lse_sharpness: 2.5}", "bigru, hidden: 8, directions: concat"), ""},
+    {"word_mean", encoders("pool: avg", "word_mean, word_dim: 8, pool: gem"), ""},
+    {"word_attention", encoders("pool: avg", "word_attention, word_dim: 8"), ""},
+    {"text_cnn", encoders("pool: avg", "text_cnn, word_dim: 8, filters: 5, kernels: [1, 2, 3, 4], pool: mean_max"), ""},
+    {"text_resnet", encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 4"), ""},
+    {"text_resnet_all",
+     encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 8, test_shifts: all, pool: lse"), ""},
 };
 
 const char* const kParity = R"py(
