@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -39,6 +40,12 @@ at::Tensor linear_of(const torch::nn::Linear& fc, const torch::nn::BatchNorm1d& 
   return fc->weight * (bn->options.affine() ? scale * bn->weight : scale).unsqueeze(1);
 }
 
+// As unit_rows (core/tensor/rows.h): rows without length become 0.
+constexpr const char* kPythonUnitRows = R"py(def unit_rows(x):
+    norm = x.norm(dim=1, keepdim=True)
+    return torch.where(norm < 1e-8, torch.zeros_like(x), x / norm.clamp_min(1e-8))
+)py";
+
 }  // namespace
 
 LinearHead::LinearHead(const Options& options, const HeadContext& context)
@@ -46,22 +53,26 @@ LinearHead::LinearHead(const Options& options, const HeadContext& context)
 
 at::Tensor LinearHead::forward(const at::Tensor& features) {
   check_features(features, fc_->options.in_features());
-  return fc_->forward(features);
+  const at::Tensor out = fc_->forward(features);
+  return options_.unit_length ? unit_rows(at_least_float(out)) : out;
 }
 
 PythonPiece LinearHead::python() const {
-  return PythonPiece{{R"py(class LinearHead(nn.Module):
-    def __init__(self, features, dim, bias):
+  return PythonPiece{
+      {kPythonUnitRows, R"py(class LinearHead(nn.Module):
+    def __init__(self, features, dim, bias, unit_length):
         super().__init__()
         self.fc = nn.Linear(features, dim, bias)
+        self.unit_length = unit_length
 
     def forward(self, x):
-        return self.fc(x)
+        x = self.fc(x)
+        return unit_rows(x) if self.unit_length else x
 )py"},
-                     concat("LinearHead(", fc_->options.in_features(), ", ", options_.dim,
-                            ", bias=", options_.bias ? "True" : "False", ")")};
+      concat("LinearHead(", fc_->options.in_features(), ", ", options_.dim, ", bias=", options_.bias ? "True" : "False",
+             ", unit_length=", options_.unit_length ? "True" : "False", ")")};
 }
-at::Tensor LinearHead::linear_part() const { return fc_->weight; }
+at::Tensor LinearHead::linear_part() const { return options_.unit_length ? at::Tensor() : fc_->weight; }
 
 LinearBnHead::LinearBnHead(const Options& options, const HeadContext& context)
     : options_(options),
@@ -100,7 +111,10 @@ MlpHead::MlpHead(const Options& options, const HeadContext& context) : options_(
   int64_t in = context.features;
   for (int64_t i = 0; i < options.layers; ++i, in = options.hidden) {
     fc_.push_back(register_module(concat("fc", i), head_linear(in, options.hidden, true)));
-    if (options.bn) bn_.push_back(register_module(concat("bn", i), torch::nn::BatchNorm1d(options.hidden)));
+    if (options.bn)
+      bn_.push_back(register_module(
+          concat("bn", i),
+          torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(options.hidden).momentum(1 - options.bn_decay))));
   }
   out_ = register_module("out", head_linear(in, options.dim, true));
 }
@@ -113,27 +127,31 @@ at::Tensor MlpHead::forward(const at::Tensor& features) {
     if (options_.bn) x = bn_[i]->forward(x);
     x = at::dropout(activate(x, options_.activation), options_.dropout, is_training());
   }
-  return out_->forward(x);
+  const at::Tensor out = out_->forward(x);
+  return options_.unit_length ? unit_rows(at_least_float(out)) : out;
 }
 
 PythonPiece MlpHead::python() const {
-  return PythonPiece{{R"py(class MlpHead(nn.Module):
-    def __init__(self, features, dim, hidden, layers, bn, activation):
+  return PythonPiece{
+      {kPythonUnitRows, R"py(class MlpHead(nn.Module):
+    def __init__(self, features, dim, hidden, layers, bn, activation, unit_length):
         super().__init__()
         for i in range(layers):
             setattr(self, f"fc{i}", nn.Linear(hidden if i else features, hidden))
             setattr(self, f"bn{i}", nn.BatchNorm1d(hidden) if bn else nn.Identity())
         self.out = nn.Linear(hidden, dim)
         self.layers, self.activation = layers, {"relu": F.relu, "tanh": torch.tanh, "gelu": F.gelu}[activation]
+        self.unit_length = unit_length
 
     def forward(self, x):
         for i in range(self.layers):
             x = self.activation(getattr(self, f"bn{i}")(getattr(self, f"fc{i}")(x)))
-        return self.out(x)
+        x = self.out(x)
+        return unit_rows(x) if self.unit_length else x
 )py"},
-                     concat("MlpHead(", fc_[0]->options.in_features(), ", ", options_.dim, ", hidden=", options_.hidden,
-                            ", layers=", options_.layers, ", bn=", options_.bn ? "True" : "False", ", activation=\"",
-                            enum_text(options_.activation), "\")")};
+      concat("MlpHead(", fc_[0]->options.in_features(), ", ", options_.dim, ", hidden=", options_.hidden,
+             ", layers=", options_.layers, ", bn=", options_.bn ? "True" : "False", ", activation=\"",
+             enum_text(options_.activation), "\", unit_length=", options_.unit_length ? "True" : "False", ")")};
 }
 
 DualPathHead::DualPathHead(const Options& options, const HeadContext& context) : options_(options) {

@@ -16,15 +16,20 @@ constexpr auto enum_names(HeadActivation) {
                     std::pair{HeadActivation::gelu, "gelu"}};
 }
 
-/// W f + b. Parameters: fc.
+void list_unit_length(auto& self, auto& field) {
+  field("unit_length", self.unit_length, "scale every embedding to length 1 at the end");
+}
+
+/// W f + b, scaled to unit length if asked (a linear branch of the two-branch network). Parameters: fc.
 class LinearHead : public Head, public PythonForm {
  public:
   struct Options {
     int64_t dim = 512;
-    bool bias = true;
+    bool bias = true, unit_length = false;
     static void visit(auto& self, auto& field) {
       field("dim", self.dim, "dimension of the joint space", {.lo = 1, .hi = 65536});
       field("bias", self.bias, "add a learned offset");
+      list_unit_length(self, field);
     }
   };
   LinearHead(const Options& options, const HeadContext& context);
@@ -70,21 +75,28 @@ class LinearBnHead : public Head, public PythonForm {
   at::Tensor offset_;  // [D], undefined where bn has it or nothing does
 };
 
-/// `layers` times [fc - bn - activation - dropout], then `out`. Parameters: fc0, bn0, fc1, ..., out.
+/// `layers` times [fc - bn - activation - dropout], then `out`, scaled to unit length if asked. Parameters: fc0, bn0,
+/// fc1, ..., out. The branch of lwwang/Two_branch_network: hidden 2048, bn_decay 0.1 (TensorFlow's momentum is the
+/// share that is kept), dropout 0.5, unit_length; its BatchNorm's eps is ours, 1e-5.
 class MlpHead : public Head, public PythonForm {
  public:
   struct Options {
     int64_t dim = 512, hidden = 2048, layers = 1;
     bool bn = true;
     HeadActivation activation = HeadActivation::relu;
-    double dropout = 0;
+    double dropout = 0, bn_decay = 0.9;
+    bool unit_length = false;
     static void visit(auto& self, auto& field) {
       field("dim", self.dim, "dimension of the joint space", {.lo = 1, .hi = 65536});
       field("hidden", self.hidden, "units of each hidden layer", {.lo = 1, .hi = 65536});
       field("layers", self.layers, "hidden layers", {.lo = 1, .hi = 16});
       field("bn", self.bn, "BatchNorm after each hidden layer's linear map");
+      field("bn_decay", self.bn_decay,
+            "share of the BatchNorm statistics that a step keeps, 1 - torch's momentum (two-branch network: 0.1)",
+            {.lo = 0, .hi = 1});
       field("activation", self.activation, "of the hidden layers");
       field("dropout", self.dropout, "share of the hidden units dropped in training", {.lo = 0, .hi = 0.99});
+      list_unit_length(self, field);
     }
   };
   MlpHead(const Options& options, const HeadContext& context);

@@ -73,14 +73,14 @@ bool matches_any(const std::vector<std::string>& patterns, const std::string& na
   return std::any_of(patterns.begin(), patterns.end(), [&](const auto& each) { return name_matches(each, name); });
 }
 
-// Full names of all parameters and buffers; did_you_mean also gets the components'.
+// A pattern names parameters, buffers or components; a component may have no parameters (features of a file).
 void require_matches(const torch::nn::Module& root, const std::string& prefix,
                      const std::vector<std::string>& patterns) {
   std::vector<std::string> names, known{prefix};
   for (const auto& each : root.named_parameters()) names.push_back(joined(prefix, each.key()));
   for (const auto& each : root.named_buffers()) names.push_back(joined(prefix, each.key()));
   for (const auto& each : root.named_modules("", /*include_self=*/false)) known.push_back(joined(prefix, each.key()));
-  for (const auto& each : root.named_children()) names.push_back(joined(prefix, each.key()));
+  names.insert(names.end(), known.begin(), known.end());
   std::vector<Issue> issues;
   for (const auto& pattern : patterns)
     if (std::none_of(names.begin(), names.end(), [&](const auto& name) { return name_matches(pattern, name); }))

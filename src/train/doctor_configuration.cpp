@@ -122,6 +122,8 @@ void check_words(Patient& patient, const Corpus& corpus, const TextOptions& text
 
 void check_weights(Patient& patient, const Experiment& experiment) {
   const auto encoder = experiment.model.image.make();
+  if (experiment.model.feature_file())
+    return patient.out.ok("weights", "the image encoder has none: it takes features");
   if (encoder->weights().empty()) return patient.out.ok("weights", "the image encoder starts from random weights");
   const WeightReport report = match_weights(*encoder, encoder->weights());
   const std::string text = concat(escape_for_log(encoder->weights(), 300), ": ", report.brief());
@@ -200,7 +202,11 @@ void examine_configuration(Diagnoses& out, const Catalog& catalog, const DoctorR
   if (!attempt(patient, "data", patient.command("data check"), [&] { data = load_data(*experiment); })) return;
   const std::string check = patient.command("data check"), dry_run = patient.command("train") + " --dry-run";
   attempt(patient, "counts", check, [&] { check_counts(patient, data.corpus); });
-  attempt(patient, "samples", check, [&] { check_samples(patient, data.corpus); });
+  if (data.features)
+    out.ok("samples",
+           concat("no picture is needed: ", data.features->file().path(), " has the features of all images"));
+  else
+    attempt(patient, "samples", check, [&] { check_samples(patient, data.corpus); });
   attempt(patient, "words", check, [&] { check_words(patient, data.corpus, experiment->data.text); });
   attempt(patient, "weights", patient.command("config show --origin"), [&] { check_weights(patient, *experiment); });
   attempt(patient, "batches", dry_run, [&] { check_batches(patient, *experiment, data); });

@@ -10,6 +10,7 @@
 
 #include "diptych/core/log.h"
 #include "diptych/core/signals.h"
+#include "diptych/eval/text_recall.h"
 #include "train/count_progress.h"
 #include "train/split_ids.h"
 
@@ -225,7 +226,13 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;
   set.spread = common_spread(encoded);
-  return protocol.evaluate(set);
+  ProtocolResult result = protocol.evaluate(set);
+  if (experiment.evaluate.text_to_text) {
+    const Scorer& scorer = system.model->scorer();
+    const auto texts = dot_tiles(scorer.prepare(encoded.y, true), scorer.prepare(encoded.y, false));
+    add_text_to_text(result, *texts, set.y_image, set.seed, bootstrap);
+  }
+  return result;
 }
 
 }  // namespace diptych

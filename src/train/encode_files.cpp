@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "diptych/core/tensor/safetensors.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/readable.h"
+#include "diptych/train/system.h"
 #include "train/count_progress.h"
 
 namespace diptych {
@@ -25,17 +27,32 @@ constexpr size_t kExamples = 10;
 
 std::string path_text(const fs::path& path) { return escape_for_log(path.native(), 400); }
 
+/// Who encodes: a trained model, or an image encoder alone.
+struct Encoder {
+  const Experiment& experiment;
+  at::Device device;
+  GalleryHeader header;                                // without source and skipped
+  std::vector<int64_t> row;                            // shape of what one item becomes
+  ImageOptions image;                                  // how pictures are prepared
+  std::function<at::Tensor(const at::Tensor&)> embed;  // pictures, or rows of a feature file
+  const TrainedModel* trained = nullptr;               // for captions
+};
+
 /// What an encoding is: parts and outputs of equal jobs are equal.
-Json job_of(const TrainedModel& trained, const EncodeItems& items, const EncodeRequest& request, int64_t part_size) {
-  return Json{{"model", trained.fingerprint},
-              {"view", enum_text(items.view)},
-              {"items", items.fingerprint()},
-              {"count", items.size()},
-              {"batch_size", trained.experiment->evaluate.batch_size},
-              {"part_size", part_size},
-              {"precision", enum_text(trained.experiment->precision)},
-              {"device", trained.device.str()},
-              {"skip_bad", request.skip_bad}};
+Json job_of(const Encoder& encoder, const EncodeItems& items, const EncodeRequest& request, int64_t part_size) {
+  Json job{{"model", encoder.header.model},
+           {"view", enum_text(items.view)},
+           {"items", items.fingerprint()},
+           {"count", items.size()},
+           {"batch_size", encoder.experiment.evaluate.batch_size},
+           {"part_size", part_size},
+           {"precision", enum_text(encoder.experiment.precision)},
+           {"device", encoder.device.str()},
+           {"skip_bad", request.skip_bad}};
+  if (encoder.header.features) job["views"] = encoder.header.views;
+  if (const FeatureFileOptions* file = encoder.experiment.model.feature_file(); file && items.view == View::image)
+    job["features"] = FeatureFile(*file).fingerprint();
+  return job;
 }
 
 /// What was left out, by its place in the list.
@@ -43,7 +60,7 @@ using Skipped = std::vector<std::pair<int64_t, std::string>>;
 
 /// A piece of the result: the rows of items [first, last) that could be encoded.
 struct Part {
-  at::Tensor embeddings;  // [n, D]
+  at::Tensor embeddings;  // [n, row...]
   std::vector<int64_t> places;
   Skipped skipped;
 };
@@ -72,14 +89,14 @@ class PartFolder {
   }
 
   /// Nothing if the part is not there or is damaged.
-  std::optional<Part> read(int64_t number, int64_t dimension) const {
+  std::optional<Part> read(int64_t number, at::IntArrayRef row) const {
     const fs::path file = name(number);
     if (!fs::exists(file)) return {};
     try {
       TensorFile stored = read_safetensors(file, ErrorClass::dat);
       Part part{stored.tensors.at("embeddings"), {}, {}};
       const at::Tensor places = stored.tensors.at("places");
-      if (part.embeddings.dim() != 2 || part.embeddings.size(1) != dimension ||
+      if (part.embeddings.dim() < 2 || part.embeddings.sizes().slice(1) != row ||
           places.sizes() != at::IntArrayRef{part.embeddings.size(0)} || places.scalar_type() != at::kLong)
         throw DataError(path_text(file), "its shapes are wrong");
       const auto* data = places.const_data_ptr<int64_t>();
@@ -127,8 +144,10 @@ class PartFolder {
 /// Collects rows in the order of the list and writes every part once it is full.
 class PartWriter {
  public:
-  PartWriter(const PartFolder& folder, int64_t part_size, int64_t first_part, int64_t dimension)
-      : folder_(folder), part_size_(part_size), number_(first_part), dimension_(dimension) {}
+  PartWriter(const PartFolder& folder, int64_t part_size, int64_t first_part, const std::vector<int64_t>& row)
+      : folder_(folder), part_size_(part_size), number_(first_part), none_(row) {
+    none_.insert(none_.begin(), 0);
+  }
   void add(const at::Tensor& embeddings, const std::vector<int64_t>& places) {
     turn_to(places.front());
     rows_.push_back(embeddings);
@@ -143,20 +162,21 @@ class PartWriter {
  private:
   void turn_to(int64_t place) {
     for (; place >= (number_ + 1) * part_size_; ++number_) {
-      part_.embeddings = rows_.empty() ? at::empty({0, dimension_}, at::kFloat) : at::cat(rows_);
+      part_.embeddings = rows_.empty() ? at::empty(none_, at::kFloat) : at::cat(rows_);
       folder_.write(number_, part_);
       part_ = {}, rows_.clear();
     }
   }
   const PartFolder& folder_;
-  int64_t part_size_, number_, dimension_;
+  int64_t part_size_, number_;
+  std::vector<int64_t> none_;  // shape of a part without rows
   std::vector<at::Tensor> rows_;
   Part part_;
 };
 
 void require_finite_embeddings(const at::Tensor& embeddings, const std::vector<int64_t>& places,
                                const EncodeItems& items) {
-  const at::Tensor bad = at::isfinite(embeddings).all(1).logical_not().nonzero();
+  const at::Tensor bad = at::isfinite(embeddings).flatten(1).all(1).logical_not().nonzero();
   if (bad.size(0) == 0) return;
   const auto place = static_cast<size_t>(places[static_cast<size_t>(bad[0].item<int64_t>())]);
   throw NumericError(escape_for_log(items.ids[place]), "the embedding is not finite",
@@ -179,12 +199,13 @@ std::string reason_of(const Error& error) {
   return error.issues().empty() ? "unreadable" : error.issues().front().message;
 }
 
-void encode_pictures(const TrainedModel& trained, const EncodeItems& items, int64_t first, bool skip_bad,
+void encode_pictures(const Encoder& encoder, const EncodeItems& items, int64_t first, bool skip_bad,
                      PartWriter& writer) {
-  const Experiment& experiment = *trained.experiment;
+  const Experiment& experiment = encoder.experiment;
   const Corpus corpus = corpus_of(items);
   const std::vector<std::vector<int64_t>> no_tokens;
-  const LoaderSource source{corpus, no_tokens, experiment.data.image, experiment.data.loader, 0};
+  LoaderSource source{corpus, no_tokens, encoder.image, experiment.data.loader, 0};
+  source.features = open_features(experiment, corpus);
   std::vector<int64_t> rows;
   for (int64_t row = first; row < items.size(); ++row) rows.push_back(row);
   const CountProgress progress("encode pictures", items.size(), first);
@@ -193,7 +214,7 @@ void encode_pictures(const TrainedModel& trained, const EncodeItems& items, int6
       [&](const at::Tensor& images, std::vector<int64_t> places) {
         signals::throw_if_pending();
         for (int64_t& place : places) place += first;
-        const at::Tensor embeddings = trained.embed_images(images);
+        const at::Tensor embeddings = encoder.embed(images);
         require_finite_embeddings(embeddings, places, items);
         writer.add(embeddings, places);
         progress.at(places.back() + 1);
@@ -243,18 +264,13 @@ void encode_captions(const TrainedModel& trained, const EncodeItems& items, int6
 }
 
 /// What all parts together hold, without their embeddings.
-Gallery gallery_of(const TrainedModel& trained, const EncodeItems& items, const PartFolder& folder, int64_t parts,
+Gallery gallery_of(const Encoder& encoder, const EncodeItems& items, const PartFolder& folder, int64_t parts,
                    const Json& job, EncodeOutcome& outcome) {
   Gallery gallery;
-  GalleryHeader& header = gallery.header;
-  header.view = items.view;
-  header.experiment = trained.experiment->name, header.run = trained.run.string();
-  header.checkpoint = trained.checkpoint, header.model = trained.fingerprint;
-  header.scorer = trained.model->scorer().describe();
-  header.mirrored = items.view == View::image && trained.experiment->evaluate.flip_sum;
+  GalleryHeader& header = gallery.header = encoder.header;
   header.source = xxh128(job.dump());
   for (int64_t number = 0; number < parts; ++number) {
-    const auto part = folder.read(number, trained.model->dimension());
+    const auto part = folder.read(number, encoder.row);
     if (!part) throw OutputError("", concat("part ", number, " has disappeared"), "run the same command again");
     for (const int64_t place : part->places) {
       gallery.ids.push_back(items.ids[static_cast<size_t>(place)]);
@@ -270,9 +286,9 @@ Gallery gallery_of(const TrainedModel& trained, const EncodeItems& items, const 
   return gallery;
 }
 
-void write_result(const fs::path& out, Gallery& gallery, const PartFolder& folder, int64_t parts, int64_t dimension) {
+void write_result(const fs::path& out, Gallery& gallery, const PartFolder& folder, int64_t parts, at::IntArrayRef row) {
   const auto for_each_part = [&](const auto& visit) {
-    for (int64_t number = 0; number < parts; ++number) visit(folder.read(number, dimension).value().embeddings);
+    for (int64_t number = 0; number < parts; ++number) visit(folder.read(number, row).value().embeddings);
   };
   if (out.extension() == ".npz") {
     std::vector<at::Tensor> rows;
@@ -280,7 +296,7 @@ void write_result(const fs::path& out, Gallery& gallery, const PartFolder& folde
     gallery.embeddings = at::cat(rows);
     return write_gallery_npz(out, gallery);
   }
-  write_gallery(out, gallery, dimension, [&](const ByteSink& sink) {
+  write_gallery(out, gallery, row, [&](const ByteSink& sink) {
     for_each_part([&](const at::Tensor& part) {
       if (part.numel() > 0) sink(part.const_data_ptr(), static_cast<size_t>(part.numel()) * sizeof(float));
     });
@@ -302,51 +318,76 @@ bool is_complete(const fs::path& out, const std::string& source, bool overwrite)
                                  "name another file, or pass --overwrite");
 }
 
-}  // namespace
-
-EncodeOutcome encode_items(const TrainedModel& trained, const EncodeItems& items, const EncodeRequest& request) {
+EncodeOutcome encode(const Encoder& encoder, const EncodeItems& items, const EncodeRequest& request) {
   if (request.out.extension() != ".safetensors" && request.out.extension() != ".npz")
     throw UsageError::command_line(
         concat("-o ", path_text(request.out), ": expected a name ending in .safetensors or .npz"));
-  if (trained.model->pair_scorer())
-    throw UsageError::command_line(concat("the scorer '", trained.model->scorer().describe(),
-                                          "' compares pairs: there are no embeddings to write"),
-                                   "diptych evaluate RUN, or another model");
-  const int64_t batch = trained.experiment->evaluate.batch_size, dimension = trained.model->dimension();
+  const int64_t batch = encoder.experiment.evaluate.batch_size;
   const int64_t wanted = request.part_size > 0 ? request.part_size : kBatchesOfPart * batch;
   const int64_t part_size = (wanted + batch - 1) / batch * batch;
-  const Json job = job_of(trained, items, request, part_size);
+  const Json job = job_of(encoder, items, request, part_size);
   const fs::path parts_path = request.out.native() + ".parts";
   EncodeOutcome outcome;
-  outcome.dimension = dimension;
+  outcome.dimension = encoder.row.back(), outcome.regions = encoder.row.size() == 2 ? encoder.row[0] : 0;
   if (is_complete(request.out, xxh128(job.dump()), request.overwrite)) {
     const TensorFileInfo info = read_safetensors_header(request.out, ErrorClass::dat);
     outcome.already_complete = true;
-    outcome.items = info.tensors.at("embeddings").shape.at(0);
+    outcome.items = info.tensors.at(array_name(encoder.header)).shape.at(0);
     return outcome;
   }
   PartFolder folder(parts_path, job);
   const int64_t parts = (items.size() + part_size - 1) / part_size;
   int64_t first_part = 0;
-  while (first_part < parts && folder.read(first_part, dimension)) ++first_part;
+  while (first_part < parts && folder.read(first_part, encoder.row)) ++first_part;
   const int64_t first = std::min(first_part * part_size, items.size());
   outcome.resumed = first;
   if (first > 0) log::info(concat(first, " of ", items.size(), " items were encoded before the interruption"));
 
-  PartWriter writer(folder, part_size, first_part, dimension);
+  PartWriter writer(folder, part_size, first_part, encoder.row);
   if (items.view == View::image)
-    encode_pictures(trained, items, first, request.skip_bad, writer);
+    encode_pictures(encoder, items, first, request.skip_bad, writer);
   else
-    encode_captions(trained, items, first, part_size, request.skip_bad, writer, outcome);
+    encode_captions(*encoder.trained, items, first, part_size, request.skip_bad, writer, outcome);
   writer.finish(items.size());
 
-  Gallery gallery = gallery_of(trained, items, folder, parts, job, outcome);
+  Gallery gallery = gallery_of(encoder, items, folder, parts, job, outcome);
   outcome.items = static_cast<int64_t>(gallery.ids.size());
   if (outcome.items == 0)
     throw DataError(outcome.skipped.front(), concat("none of the ", items.size(), " items could be encoded"));
-  write_result(request.out, gallery, folder, parts, dimension);
+  write_result(request.out, gallery, folder, parts, encoder.row);
   folder.remove();
   return outcome;
+}
+
+}  // namespace
+
+EncodeOutcome encode_items(const TrainedModel& trained, const EncodeItems& items, const EncodeRequest& request) {
+  if (trained.model->pair_scorer())
+    throw UsageError::command_line(concat("the scorer '", trained.model->scorer().describe(),
+                                          "' compares pairs: there are no embeddings to write"),
+                                   "diptych evaluate RUN, or another model");
+  const Experiment& experiment = *trained.experiment;
+  GalleryHeader header{items.view, experiment.name, trained.run.string(), trained.checkpoint, trained.fingerprint};
+  header.scorer = trained.model->scorer().describe();
+  header.mirrored = items.view == View::image && experiment.evaluate.flip_sum;
+  const auto embed = [&](const at::Tensor& images) { return trained.embed_images(images); };
+  return encode(
+      {experiment, trained.device, header, {trained.model->dimension()}, experiment.data.image, embed, &trained}, items,
+      request);
+}
+
+EncodeOutcome encode_features(const FeatureModel& model, const FeatureViews& views, const EncodeItems& items,
+                              const EncodeRequest& request) {
+  views.validate();
+  if (items.view != View::image) throw UsageError::command_line("only pictures have image features");
+  const Experiment& experiment = *model.experiment;
+  GalleryHeader header{View::image, experiment.name, model.run.string(), model.checkpoint, model.fingerprint};
+  header.features = true, header.views = views.describe();
+  header.mirrored = views.flip || views.crops == 10;
+  const auto embed = [&](const at::Tensor& images) { return image_features(model, views, images); };
+  return encode(
+      {experiment, model.device, header, feature_row(model, views), options_for(views, experiment.data.image), embed},
+      items, request);
 }
 
 }  // namespace diptych

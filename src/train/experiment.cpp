@@ -92,6 +92,9 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                       concat(at, ": every term of the objective has weight 0, nothing would be trained"),
                       stage.term_weights.empty() ? "objective.0.weight=1" : at + ".term_weights: one above 0", origin,
                       complaints);
+    complain_unless(!model.feature_file() || stage.augment != Augment::flip,
+                    concat(at, ".augment = flip mirrors pictures, but model.image takes rows of a feature file"),
+                    "augment: none", origin, complaints);
     complain_unless(
         evaluate.select != "last" || stage.schedule.type() != "plateau",
         concat(at, ".schedule.type = plateau watches the selection metric, but evaluate.select = last has none"),
@@ -101,6 +104,9 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
         concat(at, ".warmup_epochs = ", stage.warmup_epochs, " is longer than ", at, ".epochs = ", stage.epochs), "",
         origin, complaints);
   }
+  complain_unless(!model.feature_file() || !evaluate.flip_sum,
+                  "evaluate.flip_sum = true mirrors pictures, but model.image takes rows of a feature file",
+                  "add the mirrored images' features when the file is made: diptych encode --flip", origin, complaints);
   const auto words = {"test", "val", "none"};
   complain_unless(std::ranges::find(words, evaluate.final_split) != words.end(),
                   concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"),

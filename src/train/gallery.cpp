@@ -11,7 +11,7 @@
 namespace diptych {
 namespace {
 
-constexpr const char* kGalleryFormat = "embeddings/1";
+constexpr const char *kGalleryFormat = "embeddings/1", *kFeatureFormat = "features/1";
 
 const char* content_name(View view) { return view == View::image ? "files" : "texts"; }
 
@@ -29,7 +29,8 @@ GalleryHeader header_of_metadata(const std::map<std::string, std::string>& metad
     if (found == metadata.end()) no_gallery(file, concat("its metadata lacks '", key, "'"));
     return found->second;
   };
-  if (const std::string format = get("diptych"); format != kGalleryFormat)
+  const std::string format = get("diptych");
+  if (format != kGalleryFormat && format != kFeatureFormat)
     no_gallery(file, concat("its format is '", escape_for_log(format), "', needed is '", kGalleryFormat, "'"));
   GalleryHeader header;
   const std::string view = get("view");
@@ -39,6 +40,8 @@ GalleryHeader header_of_metadata(const std::map<std::string, std::string>& metad
   header.model = get("model"), header.scorer = get("scorer"), header.source = get("source");
   header.mirrored = get("mirrored") == "true";
   header.skipped = parse_integer(get("skipped")).value_or(0);
+  header.features = format == kFeatureFormat;
+  if (header.features) header.views = get("views");
   return header;
 }
 
@@ -81,12 +84,21 @@ void require_finite_rows(const Gallery& gallery, const std::filesystem::path& fi
 }  // namespace
 
 std::map<std::string, std::string> GalleryHeader::to_metadata() const {
-  return {{"diptych", kGalleryFormat}, {"view", enum_text(view)},
-          {"experiment", experiment},  {"run", run},
-          {"checkpoint", checkpoint},  {"model", model},
-          {"scorer", scorer},          {"mirrored", mirrored ? "true" : "false"},
-          {"source", source},          {"skipped", std::to_string(skipped)}};
+  std::map<std::string, std::string> out = {{"diptych", features ? kFeatureFormat : kGalleryFormat},
+                                            {"view", enum_text(view)},
+                                            {"experiment", experiment},
+                                            {"run", run},
+                                            {"checkpoint", checkpoint},
+                                            {"model", model},
+                                            {"scorer", scorer},
+                                            {"mirrored", mirrored ? "true" : "false"},
+                                            {"source", source},
+                                            {"skipped", std::to_string(skipped)}};
+  if (features) out["views"] = views;
+  return out;
 }
+
+const char* array_name(const GalleryHeader& header) { return header.features ? "features" : "embeddings"; }
 
 GalleryHeader read_gallery_header(const std::filesystem::path& file) {
   return header_of_metadata(read_safetensors_header(file, ErrorClass::dat).metadata, file);
@@ -98,6 +110,8 @@ Gallery read_gallery(const std::filesystem::path& file) {
   TensorFile stored = read_safetensors(file, ErrorClass::dat);
   Gallery gallery;
   gallery.header = header_of_metadata(stored.metadata, file);
+  if (gallery.header.features)
+    no_gallery(file, "it holds features of an image encoder, which cannot be compared with texts");
   const auto found = stored.tensors.find("embeddings");
   if (found == stored.tensors.end() || found->second.dim() != 2 || found->second.scalar_type() != at::kFloat)
     no_gallery(file, "it has no float tensor 'embeddings' of two dimensions");
@@ -109,12 +123,13 @@ Gallery read_gallery(const std::filesystem::path& file) {
   return gallery;
 }
 
-void write_gallery(const std::filesystem::path& file, const Gallery& gallery, int64_t dimension,
+void write_gallery(const std::filesystem::path& file, const Gallery& gallery, at::IntArrayRef row,
                    const std::function<void(const ByteSink&)>& fill) {
   TensorFile out;
   out.metadata = gallery.header.to_metadata();
-  out.tensors["embeddings"] =
-      at::empty({static_cast<int64_t>(gallery.ids.size()), dimension}, at::TensorOptions(at::kFloat).device(at::kMeta));
+  std::vector<int64_t> sizes = row.vec();
+  sizes.insert(sizes.begin(), static_cast<int64_t>(gallery.ids.size()));
+  out.tensors[array_name(gallery.header)] = at::empty(sizes, at::TensorOptions(at::kFloat).device(at::kMeta));
   out.tensors["ids"] = text_tensor(gallery.ids);
   out.tensors[content_name(gallery.header.view)] = text_tensor(gallery.content);
   write_file_atomically(file, [&](const ByteSink& sink) {
@@ -138,7 +153,7 @@ void write_gallery_npz(const std::filesystem::path& file, const Gallery& gallery
   const at::Tensor plain = gallery.embeddings.contiguous();
   const auto* data = plain.const_data_ptr<float>();
   NpzWriter npz;
-  npz.add("embeddings", std::vector<float>(data, data + plain.numel()), plain.sizes().vec());
+  npz.add(array_name(gallery.header), std::vector<float>(data, data + plain.numel()), plain.sizes().vec());
   npz.add("ids", gallery.ids);
   npz.add(content_name(gallery.header.view), gallery.content);
   npz.add("metadata", std::vector<std::string>{dump_line(Json(gallery.header.to_metadata()))});

@@ -9,9 +9,14 @@
 namespace diptych {
 
 LoaderSource DataBundle::source(const Experiment& experiment) const {
-  return LoaderSource{
-      corpus,     token_ids, experiment.data.image, experiment.data.loader, static_cast<uint64_t>(experiment.seed),
-      image_cache};
+  return LoaderSource{corpus,
+                      token_ids,
+                      experiment.data.image,
+                      experiment.data.loader,
+                      static_cast<uint64_t>(experiment.seed),
+                      image_cache,
+                      /*pinned=*/false,
+                      features};
 }
 
 std::vector<int64_t> DataBundle::training_images(const std::optional<int64_t>& limit_images) const {
@@ -29,11 +34,26 @@ std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>&
   return rows;
 }
 
+std::shared_ptr<const CorpusFeatures> open_features(const Experiment& experiment, const Corpus& corpus) {
+  const FeatureFileOptions* options = experiment.model.feature_file();
+  if (!options) return nullptr;
+  auto features = std::make_shared<CorpusFeatures>(std::make_shared<FeatureFile>(*options), corpus);
+  const FeatureFile& file = features->file();
+  log::info(concat("image features ", file.path(), ": ", file.size(), " rows of ",
+                   file.regions() ? concat(file.regions(), " x ") : "", file.features(), " numbers, found by ",
+                   features->matched_by()));
+  return features;
+}
+
 DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
   DataBundle data;
   data.corpus = experiment.data.corpus.make()->read();
   for (const std::string& note : data.corpus.notes) log::info(note);
-  check_images_exist(data.corpus);
+  data.features = open_features(experiment, data.corpus);
+  if (data.features)  // what decides results is in the fingerprint, where the file lies is not
+    data.corpus.fingerprint = xxh128(data.corpus.fingerprint + data.features->file().fingerprint());
+  else
+    check_images_exist(data.corpus);
   data.vocabulary = stored ? *stored : Vocabulary::build(data.corpus, experiment.data.text.min_count);
   data.token_ids.reserve(data.corpus.captions.size());
   for (const CorpusCaption& caption : data.corpus.captions)
@@ -97,6 +117,11 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
                      concat("model.scorer: ", experiment.model.scorer.type(),
                             " scores pairs, but no term of the objective uses scores: the scorer would never learn"),
                      "add a ranking loss, for example {type: bidirectional_triplet, mining: sum}");
+  if (model->pair_scorer() && experiment.evaluate.text_to_text)
+    throw UsageError("",
+                     concat("evaluate.text_to_text: ", experiment.model.scorer.type(),
+                            " scores pairs of an image and a text, not two texts"),
+                     "set evaluate.text_to_text=false");
   auto system = std::make_shared<System>(model, objective, device);
   system->to(device);
   to_channels_last(*model);

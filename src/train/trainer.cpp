@@ -102,6 +102,7 @@ void Trainer::State::train_step(const Batch& batch, bool boundary) {
 /// Features of a frozen image encoder for this epoch, or undefined when images have to go through it.
 at::Tensor Trainer::State::cached_features() {
   if (!stage->image_frozen) cache = {};
+  if (data.features) return {};  // the loader reads them
   const Augment augment = stage->options.augment;
   if (!stage->image_frozen || augment == Augment::full || experiment.train.feature_cache_mb == 0) return {};
   if (experiment.data.loader.on_bad_sample == BadSample::skip) return {};  // what is skipped has no features

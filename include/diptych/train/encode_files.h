@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "diptych/train/encode_items.h"
+#include "diptych/train/image_features.h"
 #include "diptych/train/trained_model.h"
 
 namespace diptych {
@@ -19,7 +20,8 @@ struct EncodeRequest {
 
 /// How an encoding ended.
 struct EncodeOutcome {
-  int64_t items = 0, dimension = 0;
+  int64_t items = 0, dimension = 0;  // dimension: the last of a row
+  int64_t regions = 0;               // rows of regions each item has; 0: one vector
   int64_t resumed = 0;               // items that an interrupted encoding had finished
   bool already_complete = false;     // `out` held exactly this encoding
   std::vector<std::string> skipped;  // "path: reason"
@@ -37,5 +39,10 @@ struct EncodeOutcome {
 /// belong to another encoding; DataError for an unreadable item; NumericError for an embedding that is not finite;
 /// OutputError; Interrupted.
 EncodeOutcome encode_items(const TrainedModel& trained, const EncodeItems& items, const EncodeRequest& request);
+
+/// The same with the features of an image encoder instead of a model's embeddings; items are pictures. What FeatureFile
+/// reads. Also throws UsageError for views that the encoder cannot give.
+EncodeOutcome encode_features(const FeatureModel& model, const FeatureViews& views, const EncodeItems& items,
+                              const EncodeRequest& request);
 
 }  // namespace diptych

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "diptych/core/tensor/feature_file.h"
 #include "diptych/core/tensor/scope.h"
 #include "diptych/data/image/loader.h"
 #include "diptych/data/image/pipeline.h"
@@ -49,6 +50,8 @@ struct ModelOptions {
   Choice<TextEncoderRegistry> text;
   Choice<HeadRegistry> image_head, text_head;
   Choice<ScorerRegistry> scorer;
+  /// Where the features lie that stand for pictures; null if the image encoder takes pictures.
+  const FeatureFileOptions* feature_file() const { return std::any_cast<FeatureFileOptions>(&image.options()); }
   static void visit(auto& self, auto& field) {
     field("image", self.image, "image encoder");
     field("text", self.text, "text encoder");
@@ -174,7 +177,7 @@ struct EvaluateOptions {
   std::string select = "auto";
   int64_t every = 1;
   int64_t patience = 0;
-  bool flip_sum = false;
+  bool flip_sum = false, text_to_text = false;
   RescoreOptions rescore;
   int64_t batch_size = 64;
   std::string final_split = "test";
@@ -188,6 +191,8 @@ struct EvaluateOptions {
           Field{.lo = 0, .hi = 1e9, .resume = Resume::warn});
     field("flip_sum", self.flip_sum, "image embedding = embedding of the image + embedding of its mirror image");
     field("rescore", self.rescore, "test-time scorer that looks at all queries at once");
+    field("text_to_text", self.text_to_text,
+          "also rank captions against captions: t2t/R@K, relevant are the other captions of the same image");
     field("batch_size", self.batch_size, "images or captions encoded at once",
           Field{.lo = 1, .hi = 65536, .resume = Resume::free});
     field("final", self.final_split, "split on which the best checkpoint is evaluated at the end: test, val or none",

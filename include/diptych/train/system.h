@@ -18,17 +18,22 @@ namespace diptych {
 struct DataBundle {
   Corpus corpus;
   Vocabulary vocabulary;
-  std::vector<std::vector<int64_t>> token_ids;  // by caption row
-  WordVectors word_vectors;                     // undefined table unless data.text.word_vectors is set
-  std::shared_ptr<ImageCache> image_cache;      // null unless data.loader.cache_mb > 0
+  std::vector<std::vector<int64_t>> token_ids;     // by caption row
+  WordVectors word_vectors;                        // undefined table unless data.text.word_vectors is set
+  std::shared_ptr<ImageCache> image_cache;         // null unless data.loader.cache_mb > 0
+  std::shared_ptr<const CorpusFeatures> features;  // null unless model.image takes rows of a feature file
 
   LoaderSource source(const Experiment& experiment) const;
   /// Image rows of the training split, the first `limit` of them if asked; and the rows of their captions.
   std::vector<int64_t> training_images(const std::optional<int64_t>& limit_images) const;
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };
-/// Reads the corpus, checks that its images exist, builds the vocabulary from the training captions (or takes the
-/// stored one of a run). throws DataError.
+/// The features that stand for the pictures of a corpus, if the experiment's image encoder takes rows of a file;
+/// otherwise null. throws DataError.
+std::shared_ptr<const CorpusFeatures> open_features(const Experiment& experiment, const Corpus& corpus);
+
+/// Reads the corpus, checks that its images (or their rows in the feature file) exist, builds the vocabulary from the
+/// training captions (or takes the stored one of a run). throws DataError.
 DataBundle load_data(const Experiment& experiment, const Vocabulary* stored = nullptr);
 
 /// Everything with parameters: submodules "model" and "objective", whose names are those of checkpoints and patterns.

@@ -158,13 +158,8 @@ void ZipReader::read_directory(uint64_t at, uint64_t size, uint64_t count) {
   }
 }
 
-void ZipReader::read_into(const std::string& name, void* data, uint64_t size) const {
-  const auto found = members_.find(name);
-  const std::string shown = escape_for_log(name);
-  if (found == members_.end()) fail(concat("has no member '", shown, "'"));
-  const Member& member = found->second;
-  if (member.size != size) fail(concat("member '", shown, "' has ", member.size, " bytes, needed are ", size));
-  const std::string header = bytes_at(member.header_at, zip::kLocalBytes);
+uint64_t ZipReader::packed_at(const std::string& name, const Member& member) const {
+  const std::string shown = escape_for_log(name), header = bytes_at(member.header_at, zip::kLocalBytes);
   zip::Fields fields(header);
   if (fields.u32() != zip::kLocal) fail(concat("member '", shown, "' is not where the directory says"));
   fields.text(22);
@@ -172,6 +167,23 @@ void ZipReader::read_into(const std::string& name, void* data, uint64_t size) co
   const uint64_t at = member.header_at + zip::kLocalBytes + name_size + extra_size;
   if (at > file_bytes_ || member.packed_size > file_bytes_ - at)
     fail(concat("member '", shown, "' goes beyond the end of the file"));
+  return at;
+}
+
+uint64_t ZipReader::stored_at(const std::string& name) const {
+  const auto found = members_.find(name);
+  if (found == members_.end()) fail(concat("has no member '", escape_for_log(name), "'"));
+  if (found->second.deflated) fail(concat("member '", escape_for_log(name), "' is compressed"));
+  return packed_at(name, found->second);
+}
+
+void ZipReader::read_into(const std::string& name, void* data, uint64_t size) const {
+  const auto found = members_.find(name);
+  const std::string shown = escape_for_log(name);
+  if (found == members_.end()) fail(concat("has no member '", shown, "'"));
+  const Member& member = found->second;
+  if (member.size != size) fail(concat("member '", shown, "' has ", member.size, " bytes, needed are ", size));
+  const uint64_t at = packed_at(name, member);
   if (member.deflated) {
     if (!zip::inflate_into(bytes_at(at, member.packed_size), data, size))
       fail(concat("member '", shown, "' cannot be unpacked"));

@@ -27,10 +27,14 @@ class ZipReader {
   std::string read(const std::string& name, uint64_t max_bytes) const;
   /// The same into memory of exactly the member's size.
   void read_into(const std::string& name, void* data, uint64_t size) const;
+  /// Where in the file a stored member's bytes lie; their checksum is not looked at. throws if it is deflated.
+  uint64_t stored_at(const std::string& name) const;
   uint64_t file_bytes() const { return file_bytes_; }
 
  private:
   [[noreturn]] void fail(const std::string& message) const;
+  /// Where a member's packed bytes begin: behind its local header.
+  uint64_t packed_at(const std::string& name, const Member& member) const;
   std::string bytes_at(uint64_t at, uint64_t size) const;
   void read_directory(uint64_t at, uint64_t size, uint64_t count);
   std::filesystem::path path_;

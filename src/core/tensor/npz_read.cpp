@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/tensor/npy.h"
 #include "diptych/core/io/fs.h"
 #include "diptych/core/io/hash.h"
 #include "diptych/core/tensor/npz.h"
@@ -15,23 +16,6 @@ namespace {
 constexpr uint64_t kMaxNpzBytes = uint64_t{1} << 32;
 constexpr uint32_t kEndRecord = 0x06054b50, kDirectoryEntry = 0x02014b50, kLocalHeader = 0x04034b50;
 constexpr size_t kEndRecordBytes = 22, kDirectoryEntryBytes = 46, kLocalHeaderBytes = 30;
-
-/// What follows `'key': ` in an npy header, up to `end`; empty if it is not there.
-std::string_view after_key(std::string_view header, std::string_view key, std::string_view end) {
-  const std::string quoted = concat("'", key, "':");
-  const size_t at = header.find(quoted);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = header.substr(at + quoted.size());
-  return trim(rest.substr(0, std::min(rest.find(end) + end.size(), rest.size())));
-}
-
-size_t item_bytes(std::string_view descr) {
-  if (descr == "<i4" || descr == "<f4") return 4;
-  if (descr == "<i8" || descr == "<f8") return 8;
-  if (descr == "|u1" || descr == "|i1" || descr == "|b1") return 1;
-  if (descr.starts_with("|S")) return static_cast<size_t>(parse_integer(descr.substr(2)).value_or(0));
-  return 0;
-}
 
 }  // namespace
 
@@ -88,31 +72,10 @@ NpzReader::Array NpzReader::read_header(const std::string& name, size_t begin, s
   const auto fail_array = [&](const std::string& message) {
     fail(concat("array '", escape_for_log(name), "' ", message));
   };
-  if (end - begin < 12 || bytes_.compare(begin, 6, "\x93NUMPY") != 0) fail_array("is no .npy");
-  const char version = bytes_[begin + 6];
-  if (version != 1 && version != 2) fail_array(concat("has .npy version ", static_cast<int>(version)));
-  const size_t text_at = begin + (version == 1 ? 10 : 12);
-  const size_t length = version == 1 ? number_at<uint16_t>(begin + 8) : number_at<uint32_t>(begin + 8);
-  if (length > end - text_at) fail_array("has a header longer than itself");
-  const auto header = std::string_view(bytes_).substr(text_at, length);
-  Array out;
-  out.begin = text_at + length, out.bytes = end - out.begin;
-  const std::string_view descr = after_key(header, "descr", ","), shape = after_key(header, "shape", ")");
-  if (descr.size() < 4 || shape.size() < 2 || shape.front() != '(' || shape.back() != ')' ||
-      after_key(header, "fortran_order", ",") != "False,")
-    fail_array(concat("has a header that is not understood: ", escape_for_log(header)));
-  out.descr = descr.substr(1, descr.size() - 3);
-  for (const std::string& part : split(shape.substr(1, shape.size() - 2), ',')) {
-    if (trim(part).empty()) continue;
-    const auto size = parse_integer(trim(part));
-    if (!size || *size < 0 || __builtin_mul_overflow(out.count, *size, &out.count))
-      fail_array(concat("has the shape ", escape_for_log(shape)));
-    out.shape.push_back(*size);
-  }
-  uint64_t needed = 0;
-  if (item_bytes(out.descr) == 0) fail_array(concat("has dtype ", escape_for_log(out.descr), ", which is not read"));
-  if (__builtin_mul_overflow(static_cast<uint64_t>(out.count), item_bytes(out.descr), &needed) || needed != out.bytes)
-    fail_array(concat("of shape ", escape_for_log(shape), " and dtype ", out.descr, " has ", out.bytes, " bytes"));
+  const NpyHeader header = parse_npy_header(std::string_view(bytes_).substr(begin, end - begin), fail_array);
+  Array out{header.descr, header.shape, begin + header.data_at, end - begin - header.data_at, header.count};
+  if (header.bytes != out.bytes)
+    fail_array(concat("of shape ", header.shape_text, " and dtype ", out.descr, " has ", out.bytes, " bytes"));
   return out;
 }
 
@@ -153,7 +116,7 @@ std::vector<float> NpzReader::floats(const std::string& name, std::vector<int64_
 }
 std::vector<std::string> NpzReader::strings(const std::string& name) const {
   const Array& found = list(name, "|S");
-  const size_t width = item_bytes(found.descr);
+  const size_t width = npy_item_bytes(found.descr);
   std::vector<std::string> out;
   for (int64_t i = 0; i < found.count; ++i) {
     std::string text = bytes_.substr(found.begin + static_cast<size_t>(i) * width, width);

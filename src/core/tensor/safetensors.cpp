@@ -288,7 +288,10 @@ TensorFile read_safetensors(const std::filesystem::path& path, ErrorClass error_
 TensorFileInfo read_safetensors_header(const std::filesystem::path& path, ErrorClass error_class) {
   Header header = HeaderReader(path, error_class).read();
   TensorFileInfo file;
-  for (auto& [name, extent] : header.tensors) file.tensors.emplace(name, std::move(extent.info));
+  for (auto& [name, extent] : header.tensors) {
+    extent.info.begin = header.data_at + extent.begin, extent.info.bytes = extent.end - extent.begin;
+    file.tensors.emplace(name, std::move(extent.info));
+  }
   file.metadata = std::move(header.metadata);
   file.file_bytes = header.file_bytes;
   return file;

@@ -113,6 +113,8 @@ struct Loader::State {
       ImageFeed::Images images;
       if (feed)
         feed->next(images);
+      else if (source.features && !features.defined())
+        images.tensor = source.features->rows(plan.unique_rows);
       else
         images.tensor = features.index_select(0, integers(plan.unique_rows));
       if (!images.failures.empty()) skip(plan, images);
@@ -180,7 +182,7 @@ Loader::Loader(const LoaderSource& source, std::vector<PairBatch> batches, int64
   std::vector<BatchPlan> plans;
   for (PairBatch& batch : batches) plans.push_back(plan_of(std::move(batch)));
   state_ = std::make_unique<State>(State{source, std::move(features), std::move(plans), 0, {}, {}, nullptr, nullptr});
-  if (!state_->features.defined())
+  if (!state_->features.defined() && !source.features)
     state_->feed = std::make_unique<ImageFeed>(source, image_rows_of(state_->plans), epoch, training);
 }
 
@@ -208,6 +210,11 @@ void for_each_image_batch(const LoaderSource& source, const std::vector<int64_t>
     const size_t last = std::min(image_rows.size(), first + static_cast<size_t>(batch_size));
     batches.emplace_back(image_rows.begin() + static_cast<std::ptrdiff_t>(first),
                          image_rows.begin() + static_cast<std::ptrdiff_t>(last));
+  }
+  if (source.features) {
+    for (size_t i = 0; i < batches.size(); ++i)
+      visit(source.features->rows(batches[i]), static_cast<int64_t>(i) * batch_size);
+    return;
   }
   ImageFeed feed(source, std::move(batches), 0, /*training=*/false);
   ImageFeed::Images images;

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <numeric>
 #include <set>
 
 #include "data/image/feed.h"
@@ -16,6 +17,16 @@ void for_each_readable_image_batch(
   for (size_t i = 0; i < image_rows.size(); ++i) {
     if (i % static_cast<size_t>(batch_size) == 0) batches.emplace_back();
     batches.back().push_back(image_rows[i]);
+  }
+  if (source.features) {  // rows are as good as they were when the file was opened
+    int64_t first = 0;
+    for (const std::vector<int64_t>& batch : batches) {
+      std::vector<int64_t> places(batch.size());
+      std::iota(places.begin(), places.end(), first);
+      visit(source.features->rows(batch), places);
+      first += static_cast<int64_t>(batch.size());
+    }
+    return;
   }
   ImageFeed feed(source, std::move(batches), 0, /*training=*/false);
   ImageFeed::Images images;

@@ -151,5 +151,25 @@ TEST(MlpHead, DropsHiddenUnitsInTraining) {
   EXPECT_TRUE(made->forward(x).equal(made->forward(x)));
 }
 
+TEST(MlpHead, BatchNormKeepsTheShareOfItsDecay) {
+  const auto made = head("{type: mlp, dim: 3, hidden: 5, bn_decay: 0.1}");
+  const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat);
+  made->forward(x);
+  const at::Tensor mean = x.mm(made->named_parameters()["fc0.weight"].t()).mean(0);
+  EXPECT_THAT(made->named_buffers()["bn0.running_mean"], TensorNear(0.9 * mean, 1e-5, 1e-6));  // 0.1 * 0 + 0.9 * mean
+}
+
+TEST(Head, EmbeddingsMayHaveUnitLength) {
+  const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat);
+  for (const std::string yaml : {"{type: linear, dim: 3", "{type: mlp, dim: 3, hidden: 5"}) {
+    const auto plain = head(yaml + "}"), unit = head(yaml + ", unit_length: true}");
+    formula_fill(*plain), formula_fill(*unit);
+    const EvalScope scope(*plain), other(*unit);
+    const at::Tensor expected = plain->forward(x);
+    EXPECT_THAT(unit->forward(x), TensorNear(expected / expected.norm(2, 1, true)));
+    EXPECT_FALSE(unit->linear_part().defined());
+  }
+}
+
 }  // namespace
 }  // namespace diptych::testing

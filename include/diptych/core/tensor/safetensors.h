@@ -26,6 +26,7 @@ TensorFile read_safetensors(const std::filesystem::path& path, ErrorClass error_
 struct TensorInfo {
   std::string dtype;  // "F32", "I64", ...
   std::vector<int64_t> shape;
+  uint64_t begin = 0, bytes = 0;  // where its data lies in the file
 };
 struct TensorFileInfo {
   std::map<std::string, TensorInfo> tensors;

@@ -10,6 +10,7 @@
 
 #include "diptych/data/batch.h"
 #include "diptych/data/corpus.h"
+#include "diptych/data/corpus_features.h"
 #include "diptych/data/image/pipeline.h"
 #include "diptych/data/sampler.h"
 #include "diptych/data/vocabulary.h"
@@ -70,6 +71,8 @@ struct LoaderSource {
   uint64_t seed;
   std::shared_ptr<ImageCache> cache = nullptr;  // null: decode every time
   bool pinned = false;                          // page-locked batches, for copies to a CUDA device
+  std::shared_ptr<const CorpusFeatures> features =
+      nullptr;  // not null: "images" are rows of a file, no picture is read
 };
 
 /// Batches of one epoch, in order, made ahead by worker threads. Per-image randomness comes from (seed, epoch, image
@@ -98,7 +101,8 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-/// Test-time batches of images only, in the order of `image_rows`: float32 [<=batch_size, 3, H, W] channels-last.
+/// Test-time batches of images only, in the order of `image_rows`: float32 [<=batch_size, 3, H, W] channels-last; or
+/// features [<=batch_size, F] or [<=batch_size, R, F] where the source has them.
 void for_each_image_batch(const LoaderSource& source, const std::vector<int64_t>& image_rows, int64_t batch_size,
                           const std::function<void(const at::Tensor& images, int64_t first)>& visit);
 

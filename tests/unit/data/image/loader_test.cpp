@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "diptych/core/tensor/safetensors.h"
 #include "support/image_fixtures.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
@@ -438,6 +439,37 @@ TEST(LoaderSources, UseNoOpenMp) {  // ThreadSanitizer does not see its barriers
     EXPECT_EQ(text.find("#pragma omp"), std::string::npos) << entry.path();
     EXPECT_EQ(text.find("omp.h"), std::string::npos) << entry.path();
   }
+}
+
+// Pictures need not exist where a file has their features.
+TEST_F(LoaderTest, RowsOfAFeatureFileStandForPictures) {
+  TensorFile file;
+  file.tensors["features"] = at::arange(kImages * 6, at::kFloat).view({kImages, 2, 3});
+  file.tensors["ids"] = at::arange(kImages - 1, -1, -1, at::kLong);  // row 0 is that of image 9
+  write_safetensors(file, folder / "f.safetensors");
+  for (int64_t i = 0; i < kImages; ++i) corpus.images[static_cast<size_t>(i)].path = concat("nowhere/", i, ".jpg");
+  LoaderSource from = source();
+  from.features = std::make_shared<CorpusFeatures>(
+      std::make_shared<FeatureFile>(FeatureFileOptions{folder / "f.safetensors"}), corpus);
+  const auto row = [&](int64_t image) { return file.tensors["features"][kImages - 1 - image]; };
+
+  Loader loader(from, batches(4), 0, /*training=*/true);
+  int64_t pairs = 0;
+  for (Batch batch; loader.next(batch);) {
+    for (int64_t i = 0; i < batch.label.size(0); ++i, ++pairs)
+      EXPECT_TRUE(
+          at::equal(batch.image[batch.image_index[i].item<int64_t>()], row(batch.image_row[i].item<int64_t>())));
+    EXPECT_EQ(batch.image.size(0), batch.unique_image_row.size(0));
+  }
+  EXPECT_EQ(pairs, 2 * kImages);
+  EXPECT_EQ(loader.wait_seconds(), 0);
+
+  std::vector<int64_t> seen;
+  for_each_image_batch(from, {3, 1, 4, 0, 5}, 2, [&](const at::Tensor& images, int64_t first) {
+    EXPECT_EQ(first, static_cast<int64_t>(seen.size()));
+    for (int64_t i = 0; i < images.size(0); ++i) seen.push_back(kImages - 1 - images[i][0][0].item<int64_t>() / 6);
+  });
+  EXPECT_THAT(seen, ElementsAre(3, 1, 4, 0, 5));
 }
 
 }  // namespace
