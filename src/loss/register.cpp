@@ -2,6 +2,7 @@
 #include "loss/bidirectional_triplet.h"
 #include "loss/cmpc.h"
 #include "loss/cmpm.h"
+#include "loss/dcca.h"
 #include "loss/infonce.h"
 #include "loss/instance.h"
 #include "loss/structure_preserving.h"
@@ -22,6 +23,7 @@ void register_losses(LossRegistry& losses) {
                                       "Wang, Li and Lazebnik, CVPR 2016; TPAMI 2018");
   losses.add<InfoNceLoss>("infonce", "symmetric batch softmax with fixed or learned temperature, several positives",
                           "van den Oord et al., 2018; Radford et al., ICML 2021");
+  losses.add<DccaLoss>("dcca", "minus the sum of the canonical correlations of a batch", "Andrew et al., ICML 2013");
 }
 
 }  // namespace diptych

@@ -55,6 +55,7 @@ PythonPiece LinearHead::python() const {
                             ", bias=", options_.bias ? "True" : "False", ")")};
 }
 at::Tensor LinearHead::linear_part() const { return fc_->weight; }
+AffineMap LinearHead::whole() const { return options_.bias ? AffineMap{fc_->weight, fc_->bias} : AffineMap{}; }
 
 LinearBnHead::LinearBnHead(const Options& options, const HeadContext& context)
     : options_(options),

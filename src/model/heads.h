@@ -32,6 +32,7 @@ class LinearHead : public Head, public PythonForm {
   int64_t dimension() const override { return options_.dim; }
   PythonPiece python() const override;
   at::Tensor linear_part() const override;
+  AffineMap whole() const override;
 
  private:
   Options options_;
@@ -91,6 +92,7 @@ class MlpHead : public Head, public PythonForm {
   at::Tensor forward(const at::Tensor& features) override;
   int64_t dimension() const override { return options_.dim; }
   PythonPiece python() const override;
+  AffineMap last() const override { return {out_->weight, out_->bias}; }
 
  private:
   Options options_;

@@ -46,6 +46,7 @@ TEST(TextEncoderRegistry, EveryEntryGivesTheDocumentedShapesAndFiniteGradients) 
     EXPECT_EQ(out.local.sizes().slice(0, 2), (at::IntArrayRef{3, 6}));
     EXPECT_EQ(out.mask.sum().item<int64_t>(), 11);
     EXPECT_TRUE(at::isfinite(out.global).all().item<bool>());
+    if (encoder->parameters().empty()) continue;  // fitted, not trained
     (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
     expect_finite_gradients(*encoder);
   }

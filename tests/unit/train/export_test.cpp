@@ -50,6 +50,22 @@ const std::vector<Variant> kVariants = {
      model_lines("{type: resnet50}", "{type: bilstm, word_dim: 8, hidden: 8, layers: 2, pool: max}",
                  "{type: linear_bn, dim: 12, scale: false}", "{type: linear_bn, dim: 12}"),
      ", height: 40"},
+    {"tfidf",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: tfidf, sublinear: true}", "{type: linear, dim: 12}",
+                 "{type: linear, dim: 12}"),
+     ""},
+    {"tfidf_pca",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: tfidf, pca: 5}", "{type: linear, dim: 12}",
+                 "{type: linear, dim: 12}"),
+     ""},
+    {"hglmm",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: hglmm, word_dim: 4, components: 2}",
+                 "{type: linear, dim: 12}", "{type: linear, dim: 12}"),
+     ""},
+    {"hglmm_pca",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: hglmm, word_dim: 3, components: 2, pca: 7}",
+                 "{type: linear, dim: 12}", "{type: linear, dim: 12}"),
+     ""},
 };
 
 const char* const kParity = R"py(
