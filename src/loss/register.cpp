@@ -3,6 +3,7 @@
 #include "loss/bidirectional_triplet.h"
 #include "loss/cmpc.h"
 #include "loss/cmpm.h"
+#include "loss/dcca.h"
 #include "loss/dualpath_rank.h"
 #include "loss/histogram.h"
 #include "loss/infonce.h"
@@ -44,6 +45,7 @@ void register_losses(LossRegistry& losses) {
                       "Reed et al., CVPR 2016");
   losses.add<DualpathRankLoss>("dualpath_rank", "hinge against one mined caption and one image per pair",
                                "Zheng et al., TOMM 2020");
+  losses.add<DccaLoss>("dcca", "minus the sum of the canonical correlations of a batch", "Andrew et al., ICML 2013");
 }
 
 }  // namespace diptych

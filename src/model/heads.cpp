@@ -73,6 +73,9 @@ PythonPiece LinearHead::python() const {
              ", unit_length=", options_.unit_length ? "True" : "False", ")")};
 }
 at::Tensor LinearHead::linear_part() const { return options_.unit_length ? at::Tensor() : fc_->weight; }
+AffineMap LinearHead::whole() const {
+  return options_.bias && !options_.unit_length ? AffineMap{fc_->weight, fc_->bias} : AffineMap{};
+}
 
 LinearBnHead::LinearBnHead(const Options& options, const HeadContext& context)
     : options_(options),

@@ -37,6 +37,7 @@ class LinearHead : public Head, public PythonForm {
   int64_t dimension() const override { return options_.dim; }
   PythonPiece python() const override;
   at::Tensor linear_part() const override;
+  AffineMap whole() const override;
 
  private:
   Options options_;
@@ -103,6 +104,7 @@ class MlpHead : public Head, public PythonForm {
   at::Tensor forward(const at::Tensor& features) override;
   int64_t dimension() const override { return options_.dim; }
   PythonPiece python() const override;
+  AffineMap last() const override { return options_.unit_length ? AffineMap{} : AffineMap{out_->weight, out_->bias}; }
 
  private:
   Options options_;

@@ -1,8 +1,10 @@
 #include <torch/torch.h>
 
+#include "model/hglmm.h"
 #include "model/recurrent_encoder.h"
 #include "model/text_cnn.h"
 #include "model/text_resnet.h"
+#include "model/tfidf.h"
 #include "model/word_set.h"
 
 namespace diptych {
@@ -22,6 +24,11 @@ void register_text_encoders(TextEncoderRegistry& encoders) {
                         "Kim: Convolutional neural networks for sentence classification, EMNLP 2014");
   encoders.add<TextResNet>("text_resnet", "a deep residual CNN over a fixed number of places, with position shift",
                            "Zheng et al.: Dual-path convolutional image-text embeddings with instance loss, TOMM 2020");
+  encoders.add<TfIdf>("tfidf", "bags of words weighted by rarity; fitted, not trained", "Salton and Buckley, 1988");
+  encoders.add<Hglmm>("hglmm",
+                      "Fisher vectors of a hybrid Gaussian-Laplacian mixture over word vectors; fitted, not trained",
+                      "Klein et al.: Associating neural word embeddings with deep image representations using Fisher "
+                      "vectors, CVPR 2015");
 }
 
 }  // namespace diptych

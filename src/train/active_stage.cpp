@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "train/fit_text.h"
 #include "train/parameter_groups.h"
 
 namespace diptych {
@@ -14,17 +15,37 @@ std::shared_ptr<Sampler> make_sampler(const Experiment& experiment, const DataBu
   return experiment.data.sampler.make(context);
 }
 
+std::vector<std::string> frozen_parts(const StageOptions& options) {
+  return options.fits() ? std::vector<std::string>{"model", "objective"} : options.freeze;
+}
+
+// Gradient steps on top of features that mean nothing yet would train nothing.
+void require_fitted_text(const Experiment& experiment, System& system, int64_t stage) {
+  const FittedText* text = fittable_text(system);
+  if (!text || text->fitted()) return;
+  for (int64_t i = 0; i < stage; ++i)
+    if (experiment.train.stages[static_cast<size_t>(i)].fits()) return;
+  throw UsageError(
+      "",
+      concat("train.stages '", experiment.train.stages[static_cast<size_t>(stage)].name,
+             "': model.text = ", experiment.model.text.type(), " has to be fitted to the training captions first"),
+      "put a stage before it: {name: text, epochs: 1, fit: {type: text}}");
+}
+
 }  // namespace
 
 ActiveStage::ActiveStage(const Experiment& experiment, const DataBundle& data, System& system, const TrainState& at)
     : options(experiment.train.stages[static_cast<size_t>(at.stage)]),
-      freezer(system, "", options.freeze, options.freeze_statistics),
+      fit(options.fit.make()),
+      freezer(system, "", frozen_parts(options), options.freeze_statistics),
       optimizer(options.optim.make()),
       schedule(options.schedule.make()),
-      sampler(make_sampler(experiment, data, options)),
+      sampler(fit->active() ? nullptr : make_sampler(experiment, data, options)),
       weights(system.objective->weights(options)),
       image_frozen(!parameters_train(system.model->image())),
-      steps_per_epoch(sampler->batches_per_epoch() / experiment.train.accumulate) {
+      steps_per_epoch(fit->active() ? 1 : sampler->batches_per_epoch() / experiment.train.accumulate) {
+  if (fit->active()) return;
+  require_fitted_text(experiment, system, at.stage);
   optimizer->set_parameters(trainable_parameters(system, options));
   schedule->restore(at.schedule);
   if (steps_per_epoch < 1)

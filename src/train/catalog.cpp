@@ -13,6 +13,7 @@ Catalog::Catalog() {
   register_protocols(protocols);
   register_optimizers(optimizers);
   register_schedules(schedules);
+  register_fits(fits);
 }
 
 }  // namespace diptych

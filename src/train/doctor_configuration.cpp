@@ -137,6 +137,11 @@ void check_weights(Patient& patient, const Experiment& experiment) {
 
 void check_batches(Patient& patient, const Experiment& experiment, const DataBundle& data) {
   for (const StageOptions& stage : experiment.train.stages) {
+    if (stage.fits()) {
+      patient.out.ok("batches", concat("stage ", escape_for_log(stage.name), ": fit ", stage.fit.type(), ", ",
+                                       data.training_captions(experiment.train.limit_images).size(), " pairs once"));
+      continue;
+    }
     const SamplerContext context{data.corpus, data.training_captions(experiment.train.limit_images),
                                  experiment.batch_size(stage), static_cast<uint64_t>(experiment.seed)};
     const int64_t batches = experiment.data.sampler.make(context)->batches_per_epoch();

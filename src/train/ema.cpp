@@ -34,6 +34,11 @@ void Ema::update() {
   at::_foreach_lerp_(shadows_, values_, 1 - decay);
 }
 
+void Ema::reset() {
+  at::NoGradGuard no_grad;
+  for (size_t i = 0; i < values_.size(); ++i) shadows_[i].copy_(values_[i]);
+}
+
 bool Ema::same_as_weights(const std::string& pattern) const {
   for (size_t i = 0; i < names_.size(); ++i)
     if (name_matches(pattern, names_[i]) && !shadows_[i].equal(values_[i])) return false;

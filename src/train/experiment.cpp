@@ -30,6 +30,21 @@ bool has_a_weight(const List<TermOptions>& objective, const StageOptions& stage)
   return std::ranges::any_of(objective, [](const TermOptions& term) { return term.weight > 0; });
 }
 
+// A stage that takes no gradient steps has no use for what describes them.
+void validate_fit(const StageOptions& stage, const std::string& at, const Origin& origin, Complaints& complaints) {
+  complain_unless(
+      stage.epochs == 1,
+      concat(at, ".epochs = ", stage.epochs, ", but with fit = ", stage.fit.type(), " the training split is read once"),
+      at + ".epochs: 1", origin, complaints);
+  complain_unless(stage.freeze.empty() && stage.freeze_statistics.empty() && stage.groups.empty() &&
+                      stage.term_weights.empty() && stage.warmup_epochs == 0,
+                  concat(at,
+                         ": freeze, freeze_statistics, groups, term_weights and warmup_epochs are for gradient "
+                         "steps; a stage with fit = ",
+                         stage.fit.type(), " takes none"),
+                  "leave them out", origin, complaints);
+}
+
 }  // namespace
 
 DataOptions::DataOptions(const Catalog& catalog)
@@ -58,7 +73,7 @@ void TermOptions::list(Lister& lister) const {
 }
 
 StageOptions::StageOptions(const Catalog& catalog)
-    : optim(catalog.optimizers, "adam"), schedule(catalog.schedules, "constant") {}
+    : optim(catalog.optimizers, "adam"), schedule(catalog.schedules, "constant"), fit(catalog.fits, "none") {}
 
 TrainOptions::TrainOptions(const Catalog& catalog) : stages(default_stage(catalog), {default_stage(catalog)}) {}
 
@@ -76,13 +91,18 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                   concat("experiment = \"", escape_for_log(name, 200),
                          "\": expected letters, digits, '.', '_' and '-': it names the folder of the runs"),
                   "choose the folder itself with --run-dir", origin, complaints);
-  complain_unless(!objective.empty(), "objective: the list is empty; at least one loss is needed",
+  const bool trains = std::ranges::any_of(train.stages, [](const StageOptions& stage) { return !stage.fits(); });
+  complain_unless(!objective.empty() || !trains, "objective: the list is empty; at least one loss is needed",
                   "objective: [{type: cmpm}]", origin, complaints);
   complain_unless(!train.stages.empty(), "train.stages: the list is empty; at least one stage is needed", "", origin,
                   complaints);
   for (size_t i = 0; i < train.stages.size(); ++i) {
     const StageOptions& stage = train.stages[i];
     const std::string at = concat("train.stages.", i);
+    if (stage.fits()) {
+      validate_fit(stage, at, origin, complaints);
+      continue;
+    }
     complain_unless(stage.term_weights.empty() || stage.term_weights.size() == objective.size(),
                     concat(at, ".term_weights has ", stage.term_weights.size(), " values, objective has ",
                            objective.size(), " terms"),

@@ -48,6 +48,15 @@ double try_step(Trainer::State& s) {
   return value.total.item<double>();
 }
 
+/// What a fit can refuse without fitting, and one block of images and captions through the encoders.
+void try_fit(Trainer::State& s) {
+  const FitContext context = s.fit_context();
+  s.stage->fit->check(context);
+  std::vector<int64_t> images = s.data.training_images(s.experiment.train.limit_images);
+  images.resize(std::min<size_t>(images.size(), 2));
+  encode_image_features(s.system, s.data, s.experiment, images, /*mirror=*/false, "try images");
+}
+
 }  // namespace
 
 /// The metric that selects must exist on the validation split (K above the gallery). Its size decides, not the
@@ -85,6 +94,11 @@ Preflight Trainer::preflight() {
     s.begin_stage();
     s.steps_of_stage.push_back(s.stage->steps_per_epoch * s.stage->options.epochs);
     out.steps += s.steps_of_stage.back();
+    if (s.stage->fit->active()) {
+      try_fit(s);
+      out.groups += concat("stage '", s.stage->options.name, "': fit ", s.stage->options.fit.type(), "\n");
+      continue;
+    }
     out.groups += group_table(s.system, *s.stage->optimizer, s.stage->options);
     const auto clock = std::chrono::steady_clock::now();
     out.loss = try_step(s);

@@ -60,9 +60,11 @@ void initialise_from(System& system, const DataBundle& data, const Experiment& e
 }
 
 std::string preflight_text(const Preflight& preflight, const Experiment& experiment) {
-  return concat(preflight.groups, "objective on one batch: ", preflight.loss, "\n",
-                "first step: ", preflight.step_seconds, " s; steps of the run: ", preflight.steps, "\n",
-                "one checkpoint: about ", bytes_text(static_cast<double>(preflight.checkpoint_bytes)),
+  const std::string batch = preflight.loss ? concat("objective on one batch: ", *preflight.loss,
+                                                    "\nfirst step: ", preflight.step_seconds, " s; ")
+                                           : std::string();
+  return concat(preflight.groups, batch, "steps of the run: ", preflight.steps, "\n", "one checkpoint: about ",
+                bytes_text(static_cast<double>(preflight.checkpoint_bytes)),
                 "; kept: ", experiment.train.checkpoint.keep, " and the best\n");
 }
 

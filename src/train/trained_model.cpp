@@ -15,6 +15,7 @@
 #include "diptych/train/run_directory.h"
 #include "diptych/train/system.h"
 #include "train/build_model.h"
+#include "train/caption_batch.h"
 
 namespace diptych {
 namespace {
@@ -53,21 +54,6 @@ std::string fingerprint_of(const TrainedModel& trained) {
   return xxh128(all);
 }
 
-/// [n, L] padded with zeros, and lengths [n].
-std::pair<at::Tensor, at::Tensor> padded_rows(const std::vector<std::vector<int64_t>>& token_ids,
-                                              const std::vector<int64_t>& rows) {
-  size_t longest = 0;
-  for (const int64_t row : rows) longest = std::max(longest, token_ids[static_cast<size_t>(row)].size());
-  const auto count = static_cast<int64_t>(rows.size()), steps = static_cast<int64_t>(longest);
-  at::Tensor tokens = at::zeros({count, steps}, at::kLong), lengths = at::empty({count}, at::kLong);
-  for (int64_t i = 0; i < count; ++i) {
-    const auto& ids = token_ids[static_cast<size_t>(rows[static_cast<size_t>(i)])];
-    std::ranges::copy(ids, tokens.data_ptr<int64_t>() + i * steps);
-    lengths.data_ptr<int64_t>()[i] = static_cast<int64_t>(ids.size());
-  }
-  return {tokens, lengths};
-}
-
 }  // namespace
 
 at::Tensor TrainedModel::embed_images(const at::Tensor& images) const {
@@ -97,7 +83,7 @@ at::Tensor TrainedModel::embed_texts(const std::vector<std::vector<int64_t>>& to
     signals::throw_if_pending();
     const auto last = first + std::min(block, order.end() - first);
     const std::vector<int64_t> rows(first, last);
-    const auto [tokens, lengths] = padded_rows(token_ids, rows);
+    const auto [tokens, lengths] = caption_batch(token_ids, rows);
     AutocastScope autocast(experiment->precision, device.type());
     const at::Tensor embedded = model->text_embedding(tokens.to(device), lengths.to(device)).to(at::kFloat).cpu();
     out.index_copy_(0, torch::tensor(rows, at::kLong), embedded);

@@ -103,7 +103,7 @@ void Trainer::State::train_step(const Batch& batch, bool boundary) {
 at::Tensor Trainer::State::cached_features() {
   if (!stage->image_frozen) cache = {};
   if (data.features) return {};  // the loader reads them
-  const Augment augment = stage->options.augment;
+  const Augment augment = stage->augment();
   if (!stage->image_frozen || augment == Augment::full || experiment.train.feature_cache_mb == 0) return {};
   if (experiment.data.loader.on_bad_sample == BadSample::skip) return {};  // what is skipped has no features
   std::vector<int64_t> rows = data.training_images(experiment.train.limit_images);
@@ -163,6 +163,26 @@ bool Trainer::State::train_epoch(RunDirectory& run) {
   at.batches = 0;
   ++at.stage_epoch, ++at.epochs;
   return true;
+}
+
+FitContext Trainer::State::fit_context() const {
+  return {system, data, experiment, cache.defined() ? &cache : nullptr};
+}
+
+/// The one step of a stage that fits in closed form. throws Interrupted after saving.
+void Trainer::State::fit_epoch(RunDirectory& run) {
+  try {
+    cached_features();
+    for (const auto& [name, value] : stage->fit->run(fit_context())) window.add(name, value);
+  } catch (const Interrupted&) {
+    save(run);
+    throw;
+  }
+  ema.reset();
+  ++at.step, ++at.stage_step;
+  run_log->step({at.step, at.epochs, 0, window.means()}, {0, 0, resident_bytes() / 1e6});
+  window.clear();
+  ++at.stage_epoch, ++at.epochs;
 }
 
 void Trainer::State::check_collapse(const ProtocolResult& result) const {
@@ -238,11 +258,16 @@ void Trainer::run(RunDirectory& run, TensorboardLog* tensorboard) {
   while (true) {
     s.begin_stage();
     const StageOptions& options = s.stage->options;
-    log::info(concat("stage ", s.at.stage + 1, "/", stages, " '", options.name, "': ", options.epochs, " epochs of ",
-                     s.stage->steps_per_epoch, " steps, ", s.experiment.batch_size(options), " pairs a step",
-                     s.stage->image_frozen ? ", image encoder frozen" : ""));
+    const std::string work = options.fits() ? concat("fit ", options.fit.type())
+                                            : concat(options.epochs, " epochs of ", s.stage->steps_per_epoch,
+                                                     " steps, ", s.experiment.batch_size(options), " pairs a step",
+                                                     s.stage->image_frozen ? ", image encoder frozen" : "");
+    log::info(concat("stage ", s.at.stage + 1, "/", stages, " '", options.name, "': ", work));
     while (!s.stage_is_over(s.at.stage)) {
-      if (!s.at.evaluation_due && !s.train_epoch(run)) throw Interrupted{signals::pending()};
+      if (!s.at.evaluation_due && s.stage->fit->active())
+        s.fit_epoch(run);
+      else if (!s.at.evaluation_due && !s.train_epoch(run))
+        throw Interrupted{signals::pending()};
       s.at.evaluation_due = true;
       try {
         s.finish_epoch(run);

@@ -36,6 +36,8 @@ struct Trainer::State {
   // One epoch (trainer.cpp).
   at::Tensor cached_features();
   bool train_epoch(RunDirectory& run);
+  void fit_epoch(RunDirectory& run);
+  FitContext fit_context() const;
   void train_step(const Batch& batch, bool boundary);
   void throw_nonfinite(const std::optional<NonFinite>& found) const;
   void finish_epoch(RunDirectory& run);

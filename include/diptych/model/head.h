@@ -2,6 +2,7 @@
 #include <torch/nn/module.h>
 
 #include "diptych/core/registry.h"
+#include "diptych/model/affine.h"
 
 namespace diptych {
 
@@ -18,6 +19,14 @@ class Head : public torch::nn::Module {
   virtual int64_t dimension() const = 0;
   /// W [D, F] if the head is affine in evaluation, forward(f) = W f + b; otherwise undefined.
   virtual at::Tensor linear_part() const { return {}; }
+
+  // The head's own parameters, W and b, for who fits it in closed form and writes into them (train/fit.h). Undefined
+  // where the head has none of this kind.
+
+  /// [D, F] and [D], if forward(f) = W f + b.
+  virtual AffineMap whole() const { return {}; }
+  /// [D, H] and [D], if forward(f) = W rest(f) + b, whatever stands before.
+  virtual AffineMap last() const { return whole(); }
 };
 struct HeadContext {
   int64_t features;

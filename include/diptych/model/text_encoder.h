@@ -1,6 +1,8 @@
 #pragma once
 #include <torch/nn/module.h>
 
+#include <functional>
+
 #include "diptych/core/registry.h"
 #include "diptych/model/encoded.h"
 
@@ -13,7 +15,7 @@ struct TextContext {
 };
 
 /// Token ids -> features. Registry "text_encoder": bilstm, lstm, gru, bigru, word_mean, word_attention, text_cnn,
-/// text_resnet.
+/// text_resnet; tfidf, hglmm (FittedText below).
 class TextEncoder : public torch::nn::Module {
  public:
   /// tokens [B, L] int64 (0 = padding), length [B] int64 in 1..L, on the module's device. Encoded.global [B,
@@ -37,6 +39,28 @@ class TextEncoder : public torch::nn::Module {
  protected:
   bool local_ = false;
 };
+
+/// What a text encoder derives from in addition if part of it is fitted to the training captions in closed form or by
+/// expectation maximisation, before and without gradient steps: document frequencies, mixtures, principal axes. What is
+/// found are buffers, saved and restored like any other. A stage `fit: {type: text}` (train/fit.h) asks for it.
+class FittedText {
+ public:
+  /// Calls `visit` for every batch of training captions, tokens [B, L] and length [B] on the module's device; the same
+  /// batches at every call.
+  using Captions =
+      std::function<void(const std::function<void(const at::Tensor& tokens, const at::Tensor& length)>& visit)>;
+
+  virtual ~FittedText() = default;
+  /// False for an encoder whose options leave nothing to fit.
+  virtual bool needs_fit() const = 0;
+  /// Whether fit() has been called, or its outcome restored. Before, features are zeros or meaningless, but finite.
+  virtual bool fitted() const = 0;
+  /// throws UsageError for what cannot be fitted whatever the captions are (no word vectors).
+  virtual void check_fit() const {}
+  /// Deterministic in captions and seed. throws DataError when the captions are too few.
+  virtual void fit(const Captions& captions, uint64_t seed) = 0;
+};
+
 using TextEncoderRegistry = Registry<TextEncoder, const TextContext&>;
 void register_text_encoders(TextEncoderRegistry& encoders);
 

@@ -7,6 +7,7 @@
 #include "diptych/model/image_encoder.h"
 #include "diptych/model/scorer.h"
 #include "diptych/model/text_encoder.h"
+#include "diptych/train/fit.h"
 #include "diptych/train/optimizer.h"
 #include "diptych/train/schedule.h"
 
@@ -29,11 +30,12 @@ struct Catalog {
   ProtocolRegistry protocols{"protocol"};
   OptimizerRegistry optimizers{"optimizer"};
   ScheduleRegistry schedules{"schedule"};
+  FitRegistry fits{"fit"};
 
   /// visit(registry) for every kind, in the order above.
   void for_each(auto&& visit) const {
     visit(corpora), visit(samplers), visit(image_encoders), visit(text_encoders), visit(heads), visit(scorers);
-    visit(losses), visit(protocols), visit(optimizers), visit(schedules);
+    visit(losses), visit(protocols), visit(optimizers), visit(schedules), visit(fits);
   }
 };
 

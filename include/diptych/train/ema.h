@@ -19,6 +19,8 @@ class Ema {
   Ema(torch::nn::Module& module, const EmaOptions& options);
   bool active() const { return options_.decay > 0; }
   void update();
+  /// The averages become the weights: after these have been set rather than moved.
+  void reset();
   /// True if the averages of everything that `pattern` selects equal the weights (or there are none).
   bool same_as_weights(const std::string& pattern) const;
   std::map<std::string, at::Tensor> state() const;  // "ema/<name>", and the update count

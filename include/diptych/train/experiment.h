@@ -96,6 +96,7 @@ struct StageOptions {
   std::vector<double> term_weights;
   std::optional<int64_t> batch_size;
   Augment augment = Augment::full;
+  Choice<FitRegistry> fit;
   static void visit(auto& self, auto& field) {
     field("name", self.name, "for logs");
     field("epochs", self.epochs, "passes over the sampler's epoch", Field{.lo = 1, .hi = 1e6, .resume = Resume::free});
@@ -115,7 +116,11 @@ struct StageOptions {
     field("augment", self.augment,
           "full: random crops and mirroring; flip, none: with a frozen image encoder each image (and its mirror image) "
           "is encoded once and its features are cached");
+    field("fit", self.fit,
+          "other than none: no gradient steps, but one reading of the training split that finds parameters in closed "
+          "form; epochs is then 1, everything is frozen, and optim, schedule, groups and term_weights play no part");
   }
+  bool fits() const { return fit.type() != "none"; }
 };
 
 struct EmaOptions {

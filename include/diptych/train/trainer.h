@@ -12,7 +12,7 @@ class TensorboardLog;  // src/train/tensorboard_log.h
 
 /// What --dry-run prints and what a real run checks before it starts.
 struct Preflight {
-  double loss = 0;
+  std::optional<double> loss;  // of one batch of the last stage that takes gradient steps
   double step_seconds = 0;
   int64_t steps = 0;  // of the whole run
   uint64_t checkpoint_bytes = 0;

@@ -55,9 +55,9 @@ LossInput toy_input() {
 }
 
 TEST(LossRegistry, HoldsEveryLoss) {
-  EXPECT_THAT(registry().names(),
-              ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dualpath_rank", "histogram",
-                          "infonce", "instance", "lifted", "n_pair", "sdm", "sigmoid", "sje", "structure_preserving"));
+  EXPECT_THAT(registry().names(), ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca",
+                                              "dualpath_rank", "histogram", "infonce", "instance", "lifted", "n_pair",
+                                              "sdm", "sigmoid", "sje", "structure_preserving"));
 }
 
 TEST(LossRegistry, EveryLossIsDocumented) {

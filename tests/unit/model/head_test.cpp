@@ -121,6 +121,34 @@ TEST(Head, TheLinearPartIsTheMapWithoutItsOffset) {
   EXPECT_FALSE(head("{type: mlp, dim: 3, hidden: 5}")->linear_part().defined());
 }
 
+TEST(Head, WhatIsWrittenIntoItsMapIsWhatItComputes) {
+  const AffineMap map{formula_centred({3, 6}, 5), formula_centred({3}, 6)};
+  const auto made = head("{type: linear, dim: 3}");
+  const at::Tensor x = formula_centred({4, 6}, 1);
+  copy_map(map, made->whole());
+  EXPECT_THAT(made->forward(x.to(at::kFloat)), TensorNear(map(x).to(at::kFloat)));
+  EXPECT_THROW(copy_map({map.weight.t(), map.offset}, made->whole()), ShapeError);
+}
+
+TEST(Head, AMapMayFollowTheLastAffineStep) {
+  const AffineMap map{formula_centred({3, 3}, 5), formula_centred({3}, 6)};
+  for (const char* yaml : {"{type: linear, dim: 3}", "{type: mlp, dim: 3, hidden: 5}"}) {
+    SCOPED_TRACE(yaml);
+    const auto made = head(yaml);
+    formula_fill(*made);
+    const EvalScope scope(*made);
+    const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat), before = made->forward(x);
+    copy_map(compose(map, made->last()), made->last());
+    EXPECT_THAT(made->forward(x), TensorNear(map(before.to(at::kDouble)).to(at::kFloat), 1e-4, 1e-5));
+  }
+}
+
+TEST(Head, HeadsWithoutSuchAMapSaySo) {
+  EXPECT_FALSE(head("{type: linear, dim: 3, bias: false}")->last().defined());
+  EXPECT_FALSE(head("{type: linear_bn, dim: 3}")->last().defined());
+  EXPECT_FALSE(head("{type: mlp, dim: 3}")->whole().defined());
+}
+
 TEST(MlpHead, EqualsItsFormulaInEvaluation) {
   const auto made = head("{type: mlp, dim: 3, hidden: 5, layers: 2, activation: tanh, dropout: 0.5}");
   formula_fill(*made);

@@ -36,6 +36,7 @@ TEST(TextEncoderRegistry, EveryEntryGivesTheDocumentedShapesAndFiniteGradients) 
       EXPECT_EQ(out.local.masked_select(~out.mask.unsqueeze(2)).abs().sum().item<double>(), 0);
     }
     EXPECT_TRUE(at::isfinite(out.global).all().item<bool>());
+    if (encoder->parameters().empty()) continue;  // fitted, not trained
     (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
     expect_finite_gradients(*encoder);
   }
@@ -93,6 +94,7 @@ TEST(TextEncoderRegistry, EveryEntryTakesWordVectorsAndTrainsThemUnderOneName) {
   at::Tensor vectors = at::zeros({13, 4});
   vectors[3].fill_(0.5);
   for (const std::string& name : text_encoders().names()) {
+    if (name == "tfidf" || name == "hglmm") continue;  // fitted, not trained: fitted_text_test.cpp
     SCOPED_TRACE(name);
     const auto encoder = text_encoder("{type: " + name + ", word_dim: 4}", {13, vectors});
     const at::Tensor table = encoder->named_parameters()["embedding.weight"];
@@ -105,6 +107,7 @@ TEST(TextEncoderRegistry, EveryEntryTakesWordVectorsAndTrainsThemUnderOneName) {
 
 TEST(TextEncoderRegistry, EveryEntryGivesFloat32UnderAutocast) {
   for (const std::string& name : text_encoders().names()) {
+    if (name == "tfidf" || name == "hglmm") continue;  // nothing is known before they are fitted
     SCOPED_TRACE(name);
     torch::manual_seed(4);
     const auto encoder = text_encoders().make_default(name, TextContext{13, {}});

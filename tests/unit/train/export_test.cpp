@@ -75,6 +75,22 @@ const std::vector<Variant> kVariants = {
     {"text_resnet", encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 4"), ""},
     {"text_resnet_all",
      encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 8, test_shifts: all, pool: lse"), ""},
+    {"tfidf",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: tfidf, sublinear: true}", "{type: linear, dim: 12}",
+                 "{type: linear, dim: 12}"),
+     ""},
+    {"tfidf_pca",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: tfidf, pca: 5}", "{type: linear, dim: 12}",
+                 "{type: linear, dim: 12}"),
+     ""},
+    {"hglmm",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: hglmm, word_dim: 4, components: 2}",
+                 "{type: linear, dim: 12}", "{type: linear, dim: 12}"),
+     ""},
+    {"hglmm_pca",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: hglmm, word_dim: 3, components: 2, pca: 7}",
+                 "{type: linear, dim: 12}", "{type: linear, dim: 12}"),
+     ""},
 };
 
 const char* const kParity = R"py(

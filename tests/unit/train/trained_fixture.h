@@ -54,6 +54,15 @@ inline void gather_statistics(JointModel& model) {
     if (item.key().ends_with("running_var")) item.value().clamp_min_(0.1 * item.value().mean().item<double>());
 }
 
+/// Fits a text encoder that asks for it to some captions, with word vectors out of the air where it needs any.
+inline void fit_text_encoder(JointModel& model) {
+  auto* text = dynamic_cast<FittedText*>(&model.text());
+  if (!text || !text->needs_fit()) return;
+  if (auto* words = model.named_buffers().find("text.words")) words->slice(0, 4).normal_();
+  const at::Tensor tokens = at::randint(4, 10, {48, 5}, at::kLong), length = at::arange(48, at::kLong).remainder(5) + 1;
+  text->fit([&](const auto& visit) { visit(tokens, length); }, 1);
+}
+
 /// A run as a training would have left it: configuration, vocabulary, one checkpoint of random weights with BatchNorm
 /// statistics that matter.
 inline std::filesystem::path write_run(const Catalog& catalog, const std::filesystem::path& folder,
@@ -70,6 +79,7 @@ inline std::filesystem::path write_run(const Catalog& catalog, const std::filesy
   const at::NoGradGuard no_grad;
   for (const auto& item : system->named_parameters())
     item.value().add_(0.1 * item.value().abs().mean() * at::randn_like(item.value()));
+  fit_text_encoder(*system->model);
   gather_statistics(*system->model);
   Checkpoint checkpoint;
   checkpoint.model.tensors = module_state(*system);
