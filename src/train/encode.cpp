@@ -146,14 +146,14 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap) {
   at::NoGradGuard no_grad;
   const Scorer& scorer = system.model->scorer();
-  const auto tiles = dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
+  RankedTexts texts = ranked_texts(data.corpus, encoded, protocol.class_texts());
+  const auto tiles = dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(texts.y, false));
   RetrievalSet set;
   set.scores = tiles.get();
-  SplitIds ids = ids_of(data.corpus, encoded);
   for (const int64_t row : encoded.image_rows)
     set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
-  for (const int64_t image : ids.y_image) set.y_label.push_back(set.x_label[static_cast<size_t>(image)]);
-  set.x_id = std::move(ids.x), set.y_id = std::move(ids.y), set.y_image = std::move(ids.y_image);
+  set.y_label = std::move(texts.label), set.y_captions = std::move(texts.captions);
+  set.x_id = std::move(texts.ids.x), set.y_id = std::move(texts.ids.y), set.y_image = std::move(texts.ids.y_image);
   if (const std::vector<int64_t> partners = data.corpus.partners(); !partners.empty()) {
     std::unordered_map<int64_t, int64_t> place;  // row of x of each image row
     for (size_t i = 0; i < encoded.image_rows.size(); ++i) place[encoded.image_rows[i]] = static_cast<int64_t>(i);
