@@ -25,9 +25,9 @@ std::map<std::string, Words> known_values(const Catalog& catalog) {
           {"--checkpoint", {"best", "latest"}},
           {"--protocol", catalog.protocols.names()},
           {"--decode", {"all"}},
-          {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes"}},
+          {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers"}},
           {"PREFIX", sections},
-          {"WHAT", {"shapes", "positions"}}};
+          {"WHAT", {"shapes", "positions", "classes"}}};
 }
 
 /// `describe KIND NAME`: a kind leads to its components as a command to its subcommands.

@@ -4,6 +4,7 @@
 #include "diptych/core/log.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/check.h"
+#include "diptych/data/image/class_corpus.h"
 #include "diptych/data/image/positions.h"
 #include "diptych/data/image/synth.h"
 #include "diptych/train/experiment.h"
@@ -20,6 +21,8 @@ struct SetArguments {
   bool shuffled = false;
 };
 
+constexpr const char* kSynthesised[] = {"shapes", "positions", "classes"};
+
 int64_t decode_count(const std::string& text) {
   if (text == "all") return -1;
   if (const auto count = parse_integer(text); count && *count >= 0) return *count;
@@ -33,7 +36,7 @@ ConfigNode text_node(const std::string& text) {
 }
 
 /// The reader for an annotation file, by its name: dataset_*.json, captions_*.json, *.token.txt, reid_raw.json,
-/// *.jsonl, *.csv, *.tsv.
+/// manifest.txt, *.jsonl, *.csv, *.tsv.
 std::string reader_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (file.extension() == ".jsonl") return "jsonl";
@@ -41,6 +44,7 @@ std::string reader_of(const fs::path& file) {
   if (name.ends_with("token.txt") || file.extension() == ".token") return "flickr_token";
   if (name.starts_with("reid_raw")) return "cuhk_pedes";
   if (name.starts_with("captions_")) return "coco_captions";
+  if (name == "manifest.txt") return "reed";
   if (file.extension() == ".json") return "karpathy";
   throw UsageError::command_line("'" + escape_for_log(file.string()) + "': the format cannot be told from the name",
                                  "give a configuration instead: diptych data check --config FILE");
@@ -144,35 +148,38 @@ Command add_data_synth(CLI::App& parent) {
       parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
   command->add_option("WHAT", arguments->what,
                       "shapes: one to three of them; positions: pairs that differ only in left and right, above and "
-                      "below, inside and outside, larger and smaller");
+                      "below, inside and outside, larger and smaller; classes: one shape, 24 classes of which four are "
+                      "tested unseen, in the layout of CUB and Flowers");
   command->add_option("-o,--out", arguments->out, "folder to write; must be empty or hold the same corpus");
-  command->add_option("--images", arguments->images, "training images (val and test stay as they are)");
+  command->add_option("--images", arguments->images,
+                      "training images (val and test stay as they are); classes: images of each class");
   command->add_option("--seed", arguments->seed, "of the drawing");
   command->add_flag(
       "--shuffled", arguments->shuffled,
       "positions: exchange the partners' captions in half of the training pairs (a control: nothing to learn)");
   const auto run = [arguments](const Globals& globals, const Catalog&, const std::vector<std::string>&) {
-    const bool positions = arguments->what == "positions";
-    if (!positions && arguments->what != "shapes")
-      throw UsageError::command_line("data synth " + escape_for_log(arguments->what) + ": no such corpus",
-                                     did_you_mean(arguments->what, {"shapes", "positions"}));
+    const std::string& what = arguments->what;
+    if (std::ranges::count(kSynthesised, what) == 0)
+      throw UsageError::command_line("data synth " + escape_for_log(what) + ": no such corpus",
+                                     did_you_mean(what, {std::begin(kSynthesised), std::end(kSynthesised)}));
     if (arguments->out.empty())
-      throw UsageError::command_line("no folder given", "diptych data synth " + arguments->what + " -o DIR");
+      throw UsageError::command_line("no folder given", "diptych data synth " + what + " -o DIR");
+    if (arguments->shuffled && what != "positions")
+      throw UsageError::command_line("--shuffled goes with: diptych data synth positions");
     const auto asked_for = [&](auto options) {
       if (arguments->images) options.images = *arguments->images;
       if (arguments->seed) options.seed = *arguments->seed;
       return options;
     };
-    if (arguments->shuffled && !positions)
-      throw UsageError::command_line("--shuffled goes with: diptych data synth positions");
-    PositionsOptions pairs;
-    pairs.shuffled = arguments->shuffled;
-    if (positions)
-      write_positions_corpus(arguments->out, asked_for(pairs));
+    if (what == "positions")
+      write_positions_corpus(arguments->out, asked_for(PositionsOptions{.shuffled = arguments->shuffled}));
+    else if (what == "classes")
+      write_class_corpus(arguments->out, asked_for(ClassCorpusOptions{}));
     else
       write_shapes_corpus(arguments->out, asked_for(ShapesOptions{}));
-    print(globals, arguments->out + "/set.jsonl\n");
-    return Json{{"diptych", "data-synth/1"}, {"ok", true}, {"exit", 0}, {"set", arguments->out + "/set.jsonl"}};
+    const std::string set = arguments->out + (what == "classes" ? "/manifest.txt" : "/set.jsonl");
+    print(globals, set + "\n");
+    return Json{{"diptych", "data-synth/1"}, {"ok", true}, {"exit", 0}, {"set", set}};
   };
   return {command, run, false};
 }

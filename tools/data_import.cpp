@@ -26,6 +26,7 @@ constexpr SetFormat kFormats[] = {
     {"karpathy", "karpathy", "dataset_*.json of Karpathy's splits: Flickr8k, Flickr30k, COCO"},
     {"coco", "coco_captions", "captions_*.json of COCO (split_file=FILE splits it anew)"},
     {"cuhk", "cuhk_pedes", "reid_raw.json of CUHK-PEDES"},
+    {"reed", "reed", "manifest.txt of CUB-200-2011 and Oxford-102 Flowers as released by Reed et al."},
     {"flickr", "flickr_token", "token file and split lists of Flickr8k and Flickr30k"},
     {"csv", "csv", "CSV or TSV with a header, one caption a row"},
     {"jsonl", "jsonl", "the native format: checks and sorts it"},

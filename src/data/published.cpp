@@ -14,7 +14,8 @@ struct Known {
   std::vector<Counts> splits;
 };
 
-// Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017.
+// Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017. Classes of
+// CUB-200-2011 and Oxford-102 Flowers: Reed et al. 2016.
 const std::vector<Known>& known_sets() {
   static const std::vector<Known> kSets = {
       {"flickr8k", {{Split::train, 6000, 30000, 0}, {Split::val, 1000, 5000, 0}, {Split::test, 1000, 5000, 0}}},
@@ -27,6 +28,8 @@ const std::vector<Known>& known_sets() {
       {"coco2014", {{Split::train, 82783, 414113, 0}, {Split::val, 40504, 202654, 0}}},
       {"cuhk-pedes",
        {{Split::train, 34054, 68126, 11003}, {Split::val, 3078, 6158, 1000}, {Split::test, 3074, 6156, 1000}}},
+      {"cub", {{Split::train, 0, 0, 100}, {Split::val, 0, 0, 50}, {Split::test, 0, 0, 50}}},
+      {"flowers", {{Split::train, 0, 0, 62}, {Split::val, 0, 0, 20}, {Split::test, 0, 0, 20}}},
   };
   return kSets;
 }
@@ -51,15 +54,25 @@ void compare(std::vector<std::string>& out, const char* set, Split split, const 
   out.push_back(concat(enum_text(split), " has ", found, " ", what, "; published for ", set, ": ", expected));
 }
 
-/// What is expected of a corpus whose restval images have become training images.
-std::vector<Counts> with_rest_merged(const std::vector<Counts>& splits) {
+/// What is expected of a corpus in which a split has become part of the first one.
+std::vector<Counts> with_merged(const std::vector<Counts>& splits, Split merged) {
   std::vector<Counts> out;
   for (const Counts& each : splits)
-    if (each.split == Split::rest)
-      out.front().images += each.images, out.front().captions += each.captions;
+    if (each.split == merged)
+      out.front().images += each.images, out.front().captions += each.captions,
+          out.front().identities += each.identities;
     else
       out.push_back(each);
   return out;
+}
+
+/// The published counts in the form that the corpus has: restval, or validation classes, as a split or in train.
+std::vector<Counts> expected_of(const Corpus& corpus, const std::vector<Counts>& splits) {
+  const Counts train = count(corpus, Split::train), &published = splits.front();
+  const bool of_classes = published.images == 0;
+  const Split merged = of_classes ? Split::val : Split::rest;
+  const bool more = of_classes ? train.identities > published.identities : train.images > published.images;
+  return more && count(corpus, merged).images == 0 ? with_merged(splits, merged) : splits;
 }
 
 }  // namespace published
@@ -74,9 +87,7 @@ std::vector<std::string> published_differences(const Corpus& corpus, const std::
   std::vector<std::string> out;
   for (const auto& set : published::known_sets()) {
     if (known != set.name) continue;
-    const bool has_rest = published::count(corpus, Split::rest).images > 0;
-    const bool may_merge = published::count(corpus, Split::train).images > set.splits.front().images;
-    for (const auto& expected : !has_rest && may_merge ? published::with_rest_merged(set.splits) : set.splits) {
+    for (const auto& expected : published::expected_of(corpus, set.splits)) {
       const auto found = published::count(corpus, expected.split);
       published::compare(out, set.name, expected.split, "images", found.images, expected.images);
       published::compare(out, set.name, expected.split, "captions", found.captions, expected.captions);

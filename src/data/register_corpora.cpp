@@ -4,6 +4,7 @@
 #include "data/flickr_token.h"
 #include "data/jsonl.h"
 #include "data/karpathy.h"
+#include "data/reed.h"
 
 namespace diptych {
 
@@ -15,6 +16,8 @@ void register_corpora(CorpusRegistry& corpora) {
                                  "Hodosh et al., JAIR 2013; Young et al., TACL 2014");
   corpora.add<CuhkPedesReader>("cuhk_pedes", "reid_raw.json: images and captions of persons, matched by identity",
                                "Li et al., CVPR 2017");
+  corpora.add<ReedReader>("reed", "classes with ten captions a picture: CUB-200-2011, Oxford-102 Flowers",
+                          "Reed et al., CVPR 2016");
   corpora.add<JsonlReader>("jsonl", "one's own data: one image with its captions a line, JSON");
   corpora.add<CsvReader>("csv", "one's own data: one caption a row, CSV or TSV with a header");
 }

@@ -3,6 +3,7 @@
 
 #include "diptych/core/options.h"
 #include "diptych/eval/protocol.h"
+#include "eval/class_zeroshot.h"
 #include "eval/positions.h"
 #include "eval/retrieval.h"
 
@@ -18,14 +19,16 @@ void list_captions(auto& self, auto& field) {
 }
 
 /// What every protocol asks of its list of K.
+void check_cutoffs(const std::string& path, Ks list, const Origin& origin, Complaints& complaints) {
+  std::ranges::sort(list);
+  if (list.empty()) complaints.add(origin, path + ": the list is empty; at least one K is needed");
+  if (const auto twice = std::ranges::adjacent_find(list); twice != list.end())
+    complaints.add(origin, concat(path, ": K = ", *twice, " is given twice"));
+}
 struct RecallOptions {
   Ks recall{1, 5, 10};
   void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
-    Ks sorted = recall;
-    std::ranges::sort(sorted);
-    if (recall.empty()) complaints.add(origin, path + ".recall: the list is empty; at least one K is needed");
-    if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
-      complaints.add(origin, concat(path, ".recall: K = ", *twice, " is given twice"));
+    check_cutoffs(path + ".recall", recall, origin, complaints);
   }
 };
 
@@ -65,6 +68,19 @@ struct CuhkOptions : RecallOptions {
     list_recall(self, field);
     field("gallery", self.gallery,
           "every image once, or once for each of its captions (only to reproduce ports that rank so)");
+  }
+};
+
+struct ClassOptions {
+  Ks precision{50};
+  int64_t captions_per_class = 0;
+  static void visit(auto& self, auto& field) {
+    field("precision", self.precision, "K of class-ap@K, the precision at K of a class's text", {.lo = 1});
+    field("captions_per_class", self.captions_per_class,
+          "a class's text is the mean of at most n captions, spread over its images; 0 = all", {.lo = 0});
+  }
+  void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
+    check_cutoffs(path + ".precision", precision, origin, complaints);
   }
 };
 
@@ -149,6 +165,22 @@ struct CuhkPedes final : RetrievalProtocol {
   }
 };
 
+ClassPlan class_plan(const ClassOptions& options, std::string name, int64_t classes = 0) {
+  return {std::move(name), options.precision, {options.captions_per_class}, classes};
+}
+struct AnyClasses final : ClassZeroshot {
+  using Options = ClassOptions;
+  explicit AnyClasses(const Options& options) : ClassZeroshot(class_plan(options, "class-zeroshot")) {}
+};
+struct Cub final : ClassZeroshot {
+  using Options = ClassOptions;
+  explicit Cub(const Options& options) : ClassZeroshot(class_plan(options, "cub", 50)) {}
+};
+struct Flowers final : ClassZeroshot {
+  using Options = ClassOptions;
+  explicit Flowers(const Options& options) : ClassZeroshot(class_plan(options, "flowers", 20)) {}
+};
+
 }  // namespace
 
 void register_protocols(ProtocolRegistry& protocols) {
@@ -165,6 +197,10 @@ void register_protocols(ProtocolRegistry& protocols) {
   protocols.add<CuhkPedes>("cuhk-pedes", "every caption queries the unique test images; relevant: same person",
                            "Li et al., CVPR 2017");
   protocols.add<Cmpl>("cmpl", "both directions, relevant: same label", "Zhang and Lu, ECCV 2018");
+  protocols.add<Cub>("cub", "CUB-200-2011: images against one text for each of 50 unseen classes",
+                     "Reed et al., CVPR 2016");
+  protocols.add<Flowers>("flowers", "Oxford-102 Flowers: images against one text for each of 20 unseen classes",
+                         "Reed et al., CVPR 2016");
   protocols.add<Shapes>("shapes", "the generated corpus, both directions, relevant: same image");
   protocols.add<PositionsProtocol>(
       "positions", "pairs of images and captions that differ only in a relation: is the right one of two chosen?",
@@ -172,6 +208,8 @@ void register_protocols(ProtocolRegistry& protocols) {
   protocols.add<ImageRetrieval>("image-retrieval", "any corpus, both directions, relevant: same image");
   protocols.add<IdentityRetrieval>("identity-retrieval",
                                    "any corpus with labels, both directions, relevant: same label");
+  protocols.add<AnyClasses>("class-zeroshot", "any corpus with labels: images against one text for each class",
+                            "Reed et al., CVPR 2016");
 }
 
 }  // namespace diptych

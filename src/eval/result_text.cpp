@@ -47,8 +47,11 @@ std::string directions_text(const ProtocolResult& result) {
   for (const auto& [name, metric] : result.metrics) {
     if (is_sum(name)) continue;
     if (rows.back().front() != direction_of(name)) rows.push_back({direction_of(name)});
-    if (rows.size() == 2) rows.front().push_back(short_name(name));
-    rows.back().push_back(cell(name, metric, true));
+    auto column = std::ranges::find(rows.front(), short_name(name));
+    if (column == rows.front().end()) column = rows.front().insert(column, short_name(name));
+    const auto place = static_cast<size_t>(column - rows.front().begin());
+    rows.back().resize(std::max(rows.back().size(), place + 1));
+    rows.back()[place] = cell(name, metric, true);
   }
   return aligned(rows);
 }

@@ -10,6 +10,7 @@
 #include "diptych/eval/bootstrap.h"
 #include "diptych/eval/ranks.h"
 #include "diptych/eval/rescore.h"
+#include "eval/direction_ranks.h"
 #include "eval/repeated_rows.h"
 #include "eval/resampled_metrics.h"
 #include "eval/result_format.h"
@@ -109,23 +110,6 @@ std::string describe(const RetrievalPlan& plan, const RetrievalSet& set, const S
   if (plan.published_images &&
       (set.split != "test" || selection.rows() != plan.published_images || selection.cols() != plan.published_captions))
     out += concat("; not the published test split of ", size_text(plan.published_images, plan.published_captions));
-  return out;
-}
-
-DirectionRanks with_ids(const std::string& name, const QueryRanks& ranks, const std::vector<std::string>& ids) {
-  DirectionRanks out{name,
-                     {},
-                     ranks.first,
-                     ranks.first_stable,
-                     ranks.positives,
-                     ranks.offsets,
-                     ranks.positives_stable,
-                     ranks.query,
-                     ranks.first_tied,
-                     ranks.positive_items,
-                     ranks.positive_scores};
-  for (const int64_t query : ranks.query)
-    out.query_id.push_back(ids.empty() ? concat(query) : ids[static_cast<size_t>(query)]);
   return out;
 }
 

@@ -107,6 +107,9 @@ void add_validation(const Parts& parts, Curves& curves) {
       curves.over_runs({.title = "Validation " + key, .y_label = "%"}, "eval", key);
   }
   if (has("rsum")) curves.over_runs({.title = "Validation rsum"}, "eval", "rsum");
+  for (const std::string& key : keys)
+    if (key.find("/class-") != std::string::npos)
+      curves.over_runs({.title = "Validation " + key, .y_label = "%"}, "eval", key);
 }
 
 }  // namespace

@@ -200,17 +200,29 @@ std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& enco
   return dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
 }
 
+std::unique_ptr<ScoreTiles> text_tiles(System& system, const EncodedSplit& encoded, const RankedTexts& texts) {
+  if (texts.captions.empty()) return score_tiles(system, encoded);
+  const Scorer& scorer = system.model->scorer();
+  if (!scorer.indexable())
+    throw UsageError("", concat("the scorer '", scorer.describe(), "' compares pairs: a class has no mean text for it"),
+                     "a protocol that ranks captions, or another scorer");
+  return dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(texts.y, false));
+}
+
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap) {
   at::NoGradGuard no_grad;
-  const auto tiles = score_tiles(system, encoded);
+  if (protocol.class_texts() && (experiment.evaluate.rescore.method != Rescore::none || experiment.evaluate.text_to_text))
+    throw UsageError("", "this protocol ranks a text for each class, which evaluate.rescore and text_to_text do not know",
+                     "set evaluate.rescore.method=none and evaluate.text_to_text=false");
+  RankedTexts texts = ranked_texts(data.corpus, encoded, protocol.class_texts());
+  const auto tiles = text_tiles(system, encoded, texts);
   RetrievalSet set;
   set.scores = tiles.get();
-  SplitIds ids = ids_of(data.corpus, encoded);
   for (const int64_t row : encoded.image_rows)
     set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
-  for (const int64_t image : ids.y_image) set.y_label.push_back(set.x_label[static_cast<size_t>(image)]);
-  set.x_id = std::move(ids.x), set.y_id = std::move(ids.y), set.y_image = std::move(ids.y_image);
+  set.y_label = std::move(texts.label), set.y_captions = std::move(texts.captions);
+  set.x_id = std::move(texts.ids.x), set.y_id = std::move(texts.ids.y), set.y_image = std::move(texts.ids.y_image);
   if (const std::vector<int64_t> partners = data.corpus.partners(); !partners.empty()) {
     std::unordered_map<int64_t, int64_t> place;  // row of x of each image row
     for (size_t i = 0; i < encoded.image_rows.size(); ++i) place[encoded.image_rows[i]] = static_cast<int64_t>(i);
@@ -229,8 +241,8 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   ProtocolResult result = protocol.evaluate(set);
   if (experiment.evaluate.text_to_text) {
     const Scorer& scorer = system.model->scorer();
-    const auto texts = dot_tiles(scorer.prepare(encoded.y, true), scorer.prepare(encoded.y, false));
-    add_text_to_text(result, *texts, set.y_image, set.seed, bootstrap);
+    const auto captions = dot_tiles(scorer.prepare(encoded.y, true), scorer.prepare(encoded.y, false));
+    add_text_to_text(result, *captions, set.y_image, set.seed, bootstrap);
   }
   return result;
 }

@@ -6,6 +6,7 @@
 #include "diptych/core/io/fs.h"
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
+#include "diptych/eval/class_texts.h"
 #include "diptych/eval/evaluation_record.h"
 #include "diptych/eval/rescore.h"
 #include "train/split_ids.h"
@@ -22,6 +23,14 @@ std::vector<EvaluatedImage> evaluated_images(const Corpus& corpus, const Encoded
                    corpus.has_identities ? corpus.label_names[static_cast<size_t>(image.label)] : std::string(),
                    image.label, result.x_fold[i]});
   }
+  return out;
+}
+
+/// Class texts stand in the place of captions under the class's name.
+std::vector<EvaluatedCaption> evaluated_classes(const SplitIds& ids, const ProtocolResult& result) {
+  std::vector<EvaluatedCaption> out;
+  for (size_t i = 0; i < ids.y.size(); ++i)
+    out.push_back({ids.y[i], ids.y[i], ids.y_image[i], 0, 0, false, result.y_fold[i]});
   return out;
 }
 
@@ -89,6 +98,23 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
   return ids;
 }
 
+RankedTexts ranked_texts(const Corpus& corpus, const EncodedSplit& encoded,
+                         const std::optional<ClassTextOptions>& class_texts) {
+  RankedTexts out{encoded.y, ids_of(corpus, encoded), {}, {}};
+  for (const int64_t image : out.ids.y_image)
+    out.label.push_back(corpus.images[static_cast<size_t>(encoded.image_rows[static_cast<size_t>(image)])].label);
+  if (!class_texts) return out;
+  ClassTexts classes = diptych::class_texts(encoded.y, out.label, out.ids.y_image, *class_texts);
+  SplitIds ids{std::move(out.ids.x), {}, {}};
+  for (const int64_t label : classes.label) {
+    const auto name = static_cast<size_t>(label);
+    ids.y.push_back(name < corpus.label_names.size() ? corpus.label_names[name] : concat(label));
+    const auto described = std::ranges::find(out.label, label) - out.label.begin();
+    ids.y_image.push_back(out.ids.y_image[static_cast<size_t>(described)]);
+  }
+  return {classes.embeddings, std::move(ids), std::move(classes.label), std::move(classes.captions)};
+}
+
 void write_evaluation(const std::filesystem::path& directory, const ProtocolResult& result, const DataBundle& data,
                       const EncodedSplit& encoded, System& system) {
   const at::NoGradGuard no_grad;
@@ -99,10 +125,12 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.image_root = absolute_root(data.corpus.image_root);
   record.scorer = scorer.describe();
   record.images = evaluated_images(data.corpus, encoded, result);
-  record.captions = evaluated_captions(data, encoded, ids_of(data.corpus, encoded), result);
-  if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(encoded.y, false);
-  record.x_points = encoded.x, record.y_points = encoded.y;
-  const auto tiles = score_tiles(system, encoded);
+  const RankedTexts texts = ranked_texts(data.corpus, encoded, result.class_texts);
+  record.captions =
+      result.class_texts ? evaluated_classes(texts.ids, result) : evaluated_captions(data, encoded, texts.ids, result);
+  if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(texts.y, false);
+  record.x_points = encoded.x, record.y_points = texts.y;
+  const auto tiles = text_tiles(system, encoded, texts);
   if (result.rescore.method == Rescore::none) {
     record.top = top_of_queries(result, *tiles);
   } else {

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,18 @@ struct SplitIds {
   std::vector<int64_t> y_image;  // row of x
 };
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded);
+
+/// What the images of a split are ranked against: its captions, or one text for each class.
+struct RankedTexts {
+  at::Tensor y;                   // [M, D] raw embeddings
+  SplitIds ids;                   // of a class: its name, and the first of its images
+  std::vector<int64_t> label;     // [M]
+  std::vector<int64_t> captions;  // [M] how many captions the class's text is the mean of; empty: y are the captions
+};
+/// class_texts: of the protocol, or of its result.
+RankedTexts ranked_texts(const Corpus& corpus, const EncodedSplit& encoded,
+                         const std::optional<ClassTextOptions>& class_texts);
+/// Scores of the split's images against those texts. throws UsageError for a PairScorer and texts of classes.
+std::unique_ptr<ScoreTiles> text_tiles(System& system, const EncodedSplit& encoded, const RankedTexts& texts);
 
 }  // namespace diptych

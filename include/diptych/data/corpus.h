@@ -72,7 +72,7 @@ void finish_corpus(Corpus& corpus);
 void check_images_exist(const Corpus& corpus);
 
 /// Reads one annotation format. Interface of the registry "corpus": karpathy, coco_captions, flickr_token, cuhk_pedes,
-/// jsonl, csv, custom ones.
+/// reed, jsonl, csv, custom ones.
 class CorpusReader {
  public:
   virtual ~CorpusReader() = default;

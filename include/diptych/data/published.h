@@ -8,11 +8,12 @@
 
 namespace diptych {
 
-/// flickr8k, flickr30k, coco (as split by Karpathy), coco2014, cuhk-pedes.
+/// flickr8k, flickr30k, coco (as split by Karpathy), coco2014, cuhk-pedes, cub, flowers (classes alone).
 std::vector<std::string> published_sets();
 
 /// One sentence for every count of a split that is not the published one: "val has 999 images; published for flickr8k:
-/// 1000". COCO's restval may be a split of its own or merged into train. Sets without published counts have none.
+/// 1000". COCO's restval, and the validation classes of cub and flowers, may be a split of
+/// their own or merged into train. Sets without published counts have none.
 std::vector<std::string> published_differences(const Corpus& corpus, const std::string& known);
 
 /// Writes each difference to Corpus::notes.

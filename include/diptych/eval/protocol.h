@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, 
 /// Tiles of a matrix of scores [N, M] float32 that is there already. throws ShapeError, NumericError (not finite).
 std::unique_ptr<ScoreTiles> matrix_tiles(const at::Tensor& scores);
 
+/// How captions become the texts of their classes (class_texts.h).
+struct ClassTextOptions {
+  int64_t most_captions = 0;  // of a class that are averaged; 0: all
+};
+
 /// How scores are changed by the scores of all other queries before they are ranked (rescore.h).
 enum class Rescore { none, inverted_softmax, csls };
 constexpr auto enum_names(Rescore) {
@@ -67,6 +73,8 @@ struct RetrievalSet {
   // relation's name. Caption k of the one row is opposite to caption k of the other. Both empty: no pairs.
   std::vector<int64_t> x_partner;
   std::vector<std::string> x_relation;
+  // Class protocols only: a column is the text of a class, the mean of so many captions, and y_image an image of it.
+  std::vector<int64_t> y_captions;
   std::string split;       // "val", "test"
   std::string scorer;      // "cosine"
   RescoreOptions rescore;  // applied to `scores` within each fold
@@ -118,20 +126,21 @@ struct ProtocolResult {
   int64_t images = 0, captions = 0, skipped_queries = 0;
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;
-  bool by_identity = false;             // relevance by label rather than by image
-  std::string clusters = "images";      // what the bootstrap draws
-  std::vector<OppositePair> opposites;  // protocol "positions" only
-  std::vector<int32_t> x_fold, y_fold;  // fold in which each x and y took part; -1: in none
-  double spread = 0;                    // of RetrievalSet
-  bool collapsed = false;               // all scores equal, or 0 <= spread < kCollapsedSpread
+  bool by_identity = false;                     // relevance by label rather than by image
+  std::optional<ClassTextOptions> class_texts;  // a text for each class was ranked; `captions` counts those
+  std::string clusters = "images";              // what the bootstrap draws
+  std::vector<OppositePair> opposites;          // protocol "positions" only
+  std::vector<int32_t> x_fold, y_fold;          // fold in which each x and y took part; -1: in none
+  double spread = 0;                            // of RetrievalSet
+  bool collapsed = false;                       // all scores equal, or 0 <= spread < kCollapsedSpread
 
   const Metric* find(const std::string& name) const;
 };
 
 /// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, coco-5k, coco-1k-5fold,
-/// coco-1k-first, cuhk-pedes, cmpl, shapes, positions; for one's own data image-retrieval (who matches whom: the image)
-/// and identity-retrieval (the label). A protocol used on a split of another size than the published one works and says
-/// so in the description.
+/// coco-1k-first, cuhk-pedes, cub, flowers, cmpl, shapes, positions; for one's own data image-retrieval (who matches
+/// whom: the image), identity-retrieval (the label) and class-zeroshot (images against a text for each label). A
+/// protocol used on a split of another size than the published one works and says so in the description.
 class Protocol {
  public:
   virtual ~Protocol() = default;
@@ -144,6 +153,8 @@ class Protocol {
   virtual std::string main_metric() const = 0;
   /// True if relevance is by label (identities) rather than by image.
   virtual bool by_identity() const = 0;
+  /// Set by protocols that rank a text for each class rather than captions: how it is made.
+  virtual std::optional<ClassTextOptions> class_texts() const { return {}; }
 };
 using ProtocolRegistry = Registry<Protocol>;
 void register_protocols(ProtocolRegistry& protocols);

@@ -15,6 +15,7 @@
 #include "core/io/posix.h"
 #include "core/io/zip_reader.h"
 #include "core/tensor/unpickler.h"
+#include "core/tensor/view_fault.h"
 #include "diptych/core/io/fs.h"
 #include "diptych/core/text.h"
 
@@ -27,7 +28,6 @@ namespace diptych {
 namespace archive {
 
 constexpr uint64_t kMaxPickle = 256 << 20, kMaxLegacy = uint64_t{16} << 30;
-constexpr size_t kMaxDimensions = 64;
 constexpr std::string_view kLegacyMagic{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15};
 constexpr int64_t kLegacyProtocol = 1001;
 constexpr uint64_t kMaxCopies = 8;  // how often the file's bytes may be repeated by tensors that share storages
@@ -158,31 +158,13 @@ const pickle::Dict& choose(const pickle::Value& root, std::string& key, const Co
 
 // --- tensors
 
-bool checked_multiply_add(int64_t a, int64_t b, int64_t& sum) {
-  int64_t product = 0;
-  return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(sum, product, &sum);
-}
-
 /// Empty if the tensor lies inside its storage.
 std::string fault_of(const pickle::Tensor& tensor) {
-  const int64_t count = tensor.storage.count;
-  if (tensor.sizes.size() != tensor.strides.size() || tensor.sizes.size() > kMaxDimensions)
-    return concat(tensor.sizes.size(), " sizes and ", tensor.strides.size(), " strides");
-  int64_t last = 0, numel = 1;
-  if (count < 0 || tensor.offset < 0 || tensor.storage.view_offset < 0 ||
-      __builtin_add_overflow(tensor.offset, tensor.storage.view_offset, &last))
-    return concat("storage of ", count, " elements, offset ", tensor.offset);
-  for (size_t i = 0; i < tensor.sizes.size(); ++i) {
-    if (tensor.sizes[i] < 0 || tensor.strides[i] < 0)
-      return concat("size ", tensor.sizes[i], ", stride ", tensor.strides[i]);
-    if (__builtin_mul_overflow(numel, tensor.sizes[i], &numel)) return "its size overflows";
-    if (tensor.sizes[i] > 0 && !checked_multiply_add(tensor.sizes[i] - 1, tensor.strides[i], last))
-      return "its strides overflow";
-  }
-  if (numel == 0) return "";
-  if (last >= count) return concat("it reaches to element ", last, " of a storage of ", count);
-  if (numel > count) return concat("it has ", numel, " elements, its storage ", count, " (an expanded view)");
-  return "";
+  int64_t first = 0;
+  if (tensor.offset < 0 || tensor.storage.view_offset < 0 ||
+      __builtin_add_overflow(tensor.offset, tensor.storage.view_offset, &first))
+    return concat("storage of ", tensor.storage.count, " elements, offset ", tensor.offset);
+  return view_fault(tensor.storage.count, first, tensor.sizes, tensor.strides);
 }
 
 /// Empty unless two names are one tensor.

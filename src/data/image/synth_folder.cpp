@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -63,6 +64,24 @@ Json found_in(const fs::path& directory, const Json& options) {
   return found;
 }
 
+// Names and contents of all files but synth.json, in order of name.
+Json files_marker(const fs::path& directory, const Json& options) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(directory))
+    if (entry.is_regular_file() && entry.path().lexically_relative(directory) != "synth.json")
+      names.push_back(entry.path().lexically_relative(directory).string());
+  std::sort(names.begin(), names.end());
+  std::string hash;
+  for (const std::string& name : names) hash = chained(chained(hash, name), read_file(directory / name, kMaxFile));
+  Json marker = options;
+  marker["files"] = names.size();
+  marker["files_xxh128"] = hash;
+  return marker;
+}
+
+// What synth.json says, or would say, of the files in a folder.
+using Marker = std::function<Json(const fs::path&)>;
+
 bool is_empty_or_absent(const fs::path& directory) {
   std::error_code error;
   const auto status = fs::status(directory, error);
@@ -71,7 +90,7 @@ bool is_empty_or_absent(const fs::path& directory) {
 }
 
 // Returns when the folder holds this corpus; otherwise says what stands in the way.
-void require_same(const fs::path& directory, const Json& options) {
+void require_same(const fs::path& directory, const Json& options, const Marker& found) {
   const std::string where = escape_for_log(directory.string(), 200);
   const std::string remedy = "give another folder with -o, or remove this one";
   Json marker;
@@ -88,7 +107,7 @@ void require_same(const fs::path& directory, const Json& options) {
                               ", asked for ", value.dump()),
                        remedy);
   try {
-    if (found_in(directory, options) == marker) return;
+    if (found(directory) == marker) return;
   } catch (const std::exception&) {
     // missing or unreadable files: changed, as below
   }
@@ -120,18 +139,39 @@ class Draft {
   fs::path target_, path_;
 };
 
+// Fills a folder by `write`, which returns its marker, unless it holds this very corpus by `found`.
+void write_folder(const fs::path& directory, const Json& options, const Marker& write, const Marker& found) {
+  fs::path target = fs::absolute(directory).lexically_normal();
+  if (!target.has_filename()) target = target.parent_path();
+  if (!is_empty_or_absent(target)) return require_same(target, options, found);
+  Draft draft(target);
+  const Json marker = write(draft.path());
+  write_file_atomically(draft.path() / "synth.json", marker.dump(2) + "\n");
+  draft.move_into_place();
+}
+
 }  // namespace synth_folder
 
 void write_synth_folder(const std::filesystem::path& directory, const Json& options,
                         const std::function<void(const SynthSink&)>& draw) {
   using namespace synth_folder;
-  fs::path target = fs::absolute(directory).lexically_normal();
-  if (!target.has_filename()) target = target.parent_path();
-  if (!is_empty_or_absent(target)) return require_same(target, options);
-  Draft draft(target);
-  const Json marker = write_all(draft.path(), options, draw);
-  write_file_atomically(draft.path() / "synth.json", marker.dump(2) + "\n");
-  draft.move_into_place();
+  write_folder(
+      directory, options, [&](const fs::path& draft) { return write_all(draft, options, draw); },
+      [&](const fs::path& there) { return found_in(there, options); });
+}
+
+void write_synth_files(const std::filesystem::path& directory, const Json& options,
+                       const std::function<void(const FileSink&)>& write) {
+  using namespace synth_folder;
+  const Marker found = [&](const fs::path& there) { return files_marker(there, options); };
+  const Marker write_draft = [&](const fs::path& draft) {
+    write([&](const std::string& path, const std::string& bytes) {
+      make_directories((draft / path).parent_path());
+      write_plain(draft / path, bytes);
+    });
+    return found(draft);
+  };
+  write_folder(directory, options, write_draft, found);
 }
 
 std::string synth_id(const char* split, size_t number) {

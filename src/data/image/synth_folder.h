@@ -23,6 +23,14 @@ using SynthSink = std::function<void(const SynthPicture&)>;
 void write_synth_folder(const std::filesystem::path& directory, const Json& options,
                         const std::function<void(const SynthSink&)>& draw);
 
+/// Takes the files of a generated corpus: path below its folder, bytes.
+using FileSink = std::function<void(const std::string& path, const std::string& bytes)>;
+
+/// The same for a corpus of any files: `write` hands them over in any order; synth.json holds `options`, the number of
+/// files and a hash over their paths and bytes.
+void write_synth_files(const std::filesystem::path& directory, const Json& options,
+                       const std::function<void(const FileSink&)>& write);
+
 /// "train-00012".
 std::string synth_id(const char* split, size_t number);
 

@@ -352,7 +352,8 @@ TEST(Csv, MistakesCarryTheLine) {
 TEST(Corpora, EveryReaderHasDocumentedOptionsThatReadBack) {
   CorpusRegistry corpora("corpus");
   register_corpora(corpora);
-  EXPECT_THAT(corpora.names(), ElementsAre("coco_captions", "csv", "cuhk_pedes", "flickr_token", "jsonl", "karpathy"));
+  EXPECT_THAT(corpora.names(),
+              ElementsAre("coco_captions", "csv", "cuhk_pedes", "flickr_token", "jsonl", "karpathy", "reed"));
   for (const auto& [name, entry] : corpora.entries()) {
     EXPECT_FALSE(entry.doc.empty()) << name;
     const auto defaults = entry.defaults();

@@ -48,8 +48,19 @@ TEST(PublishedDifferences, CuhkPedesCountsIdentities) {
   EXPECT_THAT(differences[0], HasSubstr("34054 identities; published for cuhk-pedes: 11003"));
 }
 
+TEST(PublishedDifferences, ClassesOfCubMayBeTrainedOnWithTheirValidationClasses) {
+  for (const bool merged : {false, true}) {
+    Corpus corpus;  // every image is a class of its own
+    add(corpus, Split::train, 100, 100), add(corpus, merged ? Split::train : Split::val, 50, 50);
+    add(corpus, Split::test, 50, 50);
+    EXPECT_THAT(published_differences(corpus, "cub"), IsEmpty()) << merged;
+    EXPECT_EQ(published_differences(corpus, "flowers").size(), merged ? 2u : 3u);
+  }
+}
+
 TEST(PublishedSets, AllAreListed) {
-  EXPECT_THAT(published_sets(), ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes"));
+  EXPECT_THAT(published_sets(),
+              ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers"));
 }
 
 }  // namespace

@@ -279,6 +279,16 @@ TEST(Identities, BatchesHoldPIdentitiesTimesKImages) {
     EXPECT_THAT(visits, SizeIs(60));  // every image, some twice to fill the groups
   }
 }
+TEST(Identities, OneImageOfEachClassIsABalancedBatch) {
+  const Corpus corpus = corpus_of(std::vector<int64_t>(30, 10), 5);  // six classes of five images
+  const auto sampler = make(corpus, 6, "{type: identities, images_per_identity: 1}");
+  EXPECT_EQ(sampler->batches_per_epoch(), 5);
+  for (const PairBatch& batch : sampler->epoch(3)) {
+    std::set<int64_t> labels;
+    for (const Pair& pair : batch) labels.insert(corpus.images[pair.image_row].label);
+    EXPECT_THAT(labels, SizeIs(6));
+  }
+}
 TEST(Identities, UnevenIdentitiesFillAsManyBatchesAsPossible) {
   Corpus corpus = corpus_of(std::vector<int64_t>(24, 1), 2);
   for (size_t i = 0; i < corpus.images.size(); ++i)

@@ -558,9 +558,9 @@ TEST(ProtocolOptions, RefuseAKThatMakesNoSense) {
 }
 
 TEST(ProtocolRegistryTest, HoldsTheNamesOfTheMethodsList) {
-  EXPECT_THAT(registry().names(),
-              ElementsAre("cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "cuhk-pedes", "flickr30k-1k",
-                          "flickr8k-1k", "identity-retrieval", "image-retrieval", "positions", "shapes"));
+  EXPECT_THAT(registry().names(), ElementsAre("class-zeroshot", "cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k",
+                                              "cub", "cuhk-pedes", "flickr30k-1k", "flickr8k-1k", "flowers",
+                                              "identity-retrieval", "image-retrieval", "positions", "shapes"));
 }
 
 TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItNames) {
@@ -575,22 +575,29 @@ TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItN
   for (int64_t image = 0; image < 60; ++image)
     pairs.set.x_relation.push_back(
         std::array{"left_right", "above_below", "inside_outside", "larger_smaller"}[image / 2 % 4]);
+  std::vector<int64_t> first_images;
+  for (int64_t label = 0; label < 30; ++label) first_images.push_back(2 * label);
+  Corpus classes = corpus_of(tied_scores(60, 30, 1000, 11), first_images, labels);
+  classes.set.y_captions.assign(30, 4);
   for (const auto& [name, entry] : registry().entries()) {
     SCOPED_TRACE(name);
     EXPECT_FALSE(entry.doc.empty());
     const auto made = registry().make_default(name);
-    const bool of_pairs = name == "positions";
-    const ProtocolResult result = made->evaluate((of_pairs ? pairs : ragged).set);
+    const bool of_pairs = name == "positions", of_classes = made->class_texts().has_value();
+    const ProtocolResult result = made->evaluate((of_pairs ? pairs : of_classes ? classes : ragged).set);
     EXPECT_EQ(result.protocol, name);
     std::vector<std::string> names;
     for (const auto& [metric, number] : result.metrics) names.push_back(metric);
     EXPECT_EQ(names, made->metric_names());
     EXPECT_TRUE(result.find(made->main_metric()));
-    EXPECT_EQ(made->by_identity(), result.find("t2i/mAP") != nullptr);
+    EXPECT_EQ(made->by_identity() && !of_classes, result.find("t2i/mAP") != nullptr);
+    EXPECT_EQ(result.class_texts.has_value(), of_classes);
     EXPECT_THAT(result.description, AllOf(HasSubstr("test split"), HasSubstr("cosine")));
     if (of_pairs) {
       EXPECT_THAT(result.description,
                   AllOf(HasSubstr("30 pairs of images x 60 pairs of captions"), HasSubstr("ties wrong")));
+    } else if (of_classes) {
+      EXPECT_THAT(result.description, AllOf(HasSubstr("60 images x 30 classes"), HasSubstr("pessimistic")));
     } else {
       EXPECT_THAT(result.description, AllOf(HasSubstr("60 images"), HasSubstr("pessimistic"),
                                             HasSubstr(made->by_identity() ? "same identity" : "same image")));

@@ -1,0 +1,26 @@
+#include "diptych/data/class_features.h"
+
+#include <ATen/ops/isfinite.h>
+#include <c10/core/ScalarType.h>
+
+#include "diptych/core/tensor/torch7.h"
+#include "diptych/core/text.h"
+
+namespace diptych {
+
+at::Tensor read_class_features(const std::filesystem::path& file, int64_t width, int64_t images) {
+  const at::Tensor stored = read_torch7_tensor(file);
+  const auto fail = [&](const std::string& message) { throw DataError(escape_for_log(file.string(), 200), message); };
+  if (!stored.is_floating_point())
+    fail(
+        concat("holds numbers of type ", c10::toString(stored.scalar_type()), ", needed are Float or Double features"));
+  if (stored.dim() != 3 || stored.size(1) != width || stored.size(2) == 0)
+    fail(concat("is a tensor ", stored.sizes(), ", needed are features [N, ", width, ", V]"));
+  if (images >= 0 && stored.size(0) != images)
+    fail(concat("has features of ", stored.size(0), " images, the class has ", images));
+  const at::Tensor features = stored.to(at::kFloat);
+  if (!at::isfinite(features).all().item<bool>()) fail("holds a feature that is not finite");
+  return features;
+}
+
+}  // namespace diptych

@@ -1,0 +1,42 @@
+#include "diptych/data/class_features.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "support/tensor_near.h"
+#include "unit/data/corpus_fixture.h"
+
+// The files of tests/golden/torch7 are made by scripts/golden/torch7.py.
+
+namespace diptych::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::filesystem::path golden_features(const std::string& name) {
+  return std::filesystem::path(DIPTYCH_GOLDEN_DIR) / "torch7" / name;
+}
+
+TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
+  const at::Tensor views_first = read_class_features(golden_features("features.t7"), 3, 2);  // stored out of order
+  EXPECT_EQ(views_first.scalar_type(), at::kFloat);
+  EXPECT_THAT(views_first, TensorNear(torch::arange(24, at::kFloat).reshape({3, 4, 2}).permute({2, 0, 1})));
+  EXPECT_THAT(read_class_features(golden_features("features_float.t7"), 3),
+              TensorNear(torch::arange(24, at::kFloat).reshape({2, 3, 4})));
+}
+
+TEST(ClassFeatures, OtherContentIsRefused) {
+  const auto message = [](const char* name, int64_t width = 3, int64_t images = -1) {
+    return data_error([&] { read_class_features(golden_features(name), width, images); });
+  };
+  EXPECT_THAT(message("features.t7", kReedFeatures), HasSubstr("[2, 3, 4], needed are features [N, 1024, V]"));
+  EXPECT_THAT(message("features.t7", 3, 5), HasSubstr("features of 2 images, the class has 5"));
+  EXPECT_THAT(message("features_flat.t7"), HasSubstr("[2, 3], needed are features [N, 3, V]"));
+  EXPECT_THAT(message("features_long.t7"), HasSubstr("numbers of type Long"));
+  EXPECT_THAT(message("features_nan.t7"), HasSubstr("not finite"));
+  EXPECT_THAT(message("mixed.t7"), HasSubstr("holds a table of"));
+  EXPECT_THAT(message("absent.t7"), HasSubstr("No such file"));
+}
+
+}  // namespace
+}  // namespace diptych::testing
