@@ -32,13 +32,30 @@ struct CorpusCaption {
   int64_t image_row;                // row of Corpus::images
 };
 
+/// A change asked for in words. An image and such a text are the query of composed retrieval; its answers are the images
+/// with `target_label`, the query's own image left out.
+struct Modification {
+  std::string text;                 // raw, "replace blue with red"
+  std::vector<std::string> tokens;  // at least one
+  Split split;
+  int64_t source_row = -1;    // row of Corpus::images; -1: every image with source_label is a source
+  int64_t source_label = -1;  // of the source, or of all sources
+  int64_t target_label;       // who answers
+  int64_t target_row = -1;    // the image that training shows; -1: any with target_label, drawn anew every epoch
+  int64_t record = -1;        // for messages, as CorpusImage::record, of the file named by `source`
+  // Rows of the images that a second, smaller gallery holds (CIRR's subset); empty: none.
+  std::vector<int64_t> subset = {};
+};
+
 /// An immutable table read from annotation files: images, captions, which belongs to which, labels, splits.
 /// Images are ordered by split (train, rest, val, test) and id; captions follow their image's order.
 struct Corpus {
   std::string name;                  // "flickr8k"
   std::filesystem::path image_root;  // every image path is resolved inside it
   std::vector<CorpusImage> images;
-  std::vector<CorpusCaption> captions;
+  std::vector<CorpusCaption> captions;        // of composed retrieval: what is known of an image, may be empty
+  std::vector<Modification> modifications;    // of composed retrieval; empty: matching. Ordered by split, as read
+  std::string modification_source;            // the file that modifications name records of; empty: `source`
   bool has_identities = false;           // labels are identities or classes rather than image numbers
   std::vector<std::string> label_names;  // identities as annotated: label_names[label]; empty without identities
   std::string source;                    // annotation file, for messages

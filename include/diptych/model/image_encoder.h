@@ -2,6 +2,7 @@
 #include <torch/nn/module.h>
 
 #include "diptych/core/registry.h"
+#include "diptych/model/composer.h"
 #include "diptych/model/encoded.h"
 
 namespace diptych {
@@ -26,6 +27,13 @@ class ImageEncoder : public torch::nn::Module {
   /// Where the first place of a map looks, in pixels from the picture's edge: the middle of what it sees. The next
   /// place looks `stride` pixels further on. Explanations draw maps accordingly.
   virtual double first_centre(double stride) const { return stride / 2; }
+  /// Channels behind each block that modulated_map reaches; empty: this encoder cannot be modulated.
+  virtual std::vector<int64_t> block_channels() const { return {}; }
+  /// The feature map with x -> scale x + shift behind each block's last normalisation, before its sum and ReLU (FiLM,
+  /// Perez et al. 2018); `modulation` is one entry a block. throws UsageError where block_channels() is empty.
+  virtual at::Tensor modulated_map(const at::Tensor&, const std::vector<Modulation>&) {
+    throw UsageError("", "this image encoder cannot be modulated by a text", "model.image: a resnet");
+  }
   virtual int64_t features() const = 0;
   /// C of Encoded.local.
   virtual int64_t local_features() const { return features(); }
