@@ -91,6 +91,13 @@ std::string place_of(const Corpus& corpus, const CorpusImage& image) {
   return Place{corpus.source, image.record, corpus.records_are_lines, image.id}.text();
 }
 
+std::string place_of(const Corpus& corpus, const Modification& modification) {
+  const std::string& file = corpus.modification_source.empty() ? corpus.source : corpus.modification_source;
+  return concat(file.empty() ? concat("corpus ", escape_for_log(corpus.name)) : escape_for_log(file, 200),
+                modification.record < 0 ? "" : concat(corpus.records_are_lines ? ":" : " record ", modification.record),
+                " modification '", escape_for_log(modification.text, 100), "'");
+}
+
 void check_images_exist(const Corpus& corpus) {
   std::vector<Issue> first;
   int64_t bad = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <set>
 #include <unordered_map>
@@ -51,6 +52,13 @@ std::string unusable(std::string_view text) {
   return "";
 }
 
+// Complains of a token that a vocabulary with one word a line cannot hold.
+void check_tokens(const std::vector<std::string>& tokens, const std::function<void(const std::string&)>& complain) {
+  for (const std::string& token : tokens)
+    if (token.empty() || !unusable(token).empty() || token.find_first_of(" \t\r\n") != std::string::npos)
+      complain(concat("token '", escape_for_log(token), "' is empty, has a space or is no UTF-8"));
+}
+
 void check_texts(const Corpus& corpus, RecordProblems& problems) {
   for (const CorpusImage& image : corpus.images) {
     if (image.id.empty()) problems.add(place_of(corpus, image), "the image id is empty");
@@ -73,9 +81,7 @@ void check_texts(const Corpus& corpus, RecordProblems& problems) {
       complain(concat("caption longer than ", kMaxCaptionBytes, " bytes (", caption.text.size(), ")"));
     if (const std::string fault = unusable(caption.text); !fault.empty())
       complain(concat(fault, " of the caption '", escape_for_log(caption.text), "'"));
-    for (const std::string& token : caption.tokens)
-      if (token.empty() || !unusable(token).empty() || token.find_first_of(" \t\r\n") != std::string::npos)
-        complain(concat("token '", escape_for_log(token), "' is empty, has a space or is no UTF-8"));
+    check_tokens(caption.tokens, complain);
   }
 }
 
@@ -108,7 +114,7 @@ void check_captions(const Corpus& corpus, RecordProblems& problems) {
   const std::string source = escape_for_log(corpus.source.empty() ? corpus.name : corpus.source, 200);
   if (!empty.empty())
     problems.add(source, concat(empty.size(), " captions hold no word; images: ", first_ids(empty)), remedy);
-  if (!without.empty())
+  if (!without.empty() && corpus.modifications.empty())
     problems.add(source, concat(without.size(), " images have no caption: ", first_ids(without)), remedy);
 }
 
@@ -139,6 +145,109 @@ void check_pairs(const Corpus& corpus, RecordProblems& problems) {
   }
 }
 
+/// Checks modifications one by one, and keeps what that takes: which labels a split and its gallery hold.
+class ModificationCheck {
+ public:
+  ModificationCheck(const Corpus& corpus, RecordProblems& problems) : corpus_(corpus), problems_(problems) {
+    for (const CorpusImage& image : corpus.images) {
+      held_.emplace(image.split, image.label);
+      if (image.gallery) in_gallery_.emplace(image.split, image.label);
+    }
+  }
+
+  void check(const Modification& change) {
+    const auto complain = [&](const std::string& message) { problems_.add(place_of(corpus_, change), message); };
+    check_words(change, complain);
+    check_source(change, complain);
+    check_target(change, complain);
+    for (const int64_t row : change.subset) check_row(change, row, "an image of the subset", complain);
+  }
+
+  /// Image numbers serve as labels and are given anew after sorting: modifications can only follow them if they differ.
+  void check_labels() {
+    if (corpus_.has_identities) return;
+    std::unordered_map<int64_t, const CorpusImage*> first;
+    for (const CorpusImage& image : corpus_.images) {
+      const auto [known, is_new] = first.emplace(image.label, &image);
+      if (!is_new)
+        problems_.add(place_of(corpus_, image), concat("label ", image.label, " is the number of another image, in ",
+                                                       place_of(corpus_, *known->second)));
+    }
+  }
+
+ private:
+  using Complain = std::function<void(const std::string&)>;
+
+  static void check_words(const Modification& change, const Complain& complain) {
+    if (change.text.size() > kMaxCaptionBytes)
+      complain(concat("text longer than ", kMaxCaptionBytes, " bytes (", change.text.size(), ")"));
+    if (const std::string fault = unusable(change.text); !fault.empty()) complain(concat("the text has ", fault));
+    if (change.tokens.empty() || trim(change.text).empty()) complain("the text holds no word");
+    check_tokens(change.tokens, complain);
+  }
+
+  // The image of a row, if it is one of the modification's split.
+  const CorpusImage* check_row(const Modification& change, int64_t row, const char* what,
+                               const Complain& complain) const {
+    if (row < 0 || row >= static_cast<int64_t>(corpus_.images.size())) {
+      complain(concat(what, " is image row ", row, ", which does not exist"));
+      return nullptr;
+    }
+    const CorpusImage& image = corpus_.images[static_cast<size_t>(row)];
+    if (image.split == change.split) return &image;
+    complain(concat("split leak: it is of ", enum_text(change.split), ", but ", what, " (id ", escape_for_log(image.id),
+                    ") of ", enum_text(image.split)));
+    return nullptr;
+  }
+
+  void check_source(const Modification& change, const Complain& complain) const {
+    if (change.source_row == -1) {
+      if (!held_.contains({change.split, change.source_label}))
+        complain(concat("no image of ", enum_text(change.split), " has the source's label ", change.source_label));
+      return;
+    }
+    const CorpusImage* image = check_row(change, change.source_row, "the source", complain);
+    if (image && change.source_label != -1 && change.source_label != image->label)
+      complain(concat("the source has label ", image->label, ", not ", change.source_label));
+  }
+
+  void check_target(const Modification& change, const Complain& complain) const {
+    if (!in_gallery_.contains({change.split, change.target_label}))
+      return complain(concat("no image of ", enum_text(change.split), " that is ranked has the target's label ",
+                             change.target_label));
+    if (change.target_row == -1) return;
+    const CorpusImage* image = check_row(change, change.target_row, "the target", complain);
+    if (!image) return;
+    if (image->label != change.target_label)
+      complain(concat("the target has label ", image->label, ", not ", change.target_label));
+    if (!image->gallery) complain(concat("the target (id ", escape_for_log(image->id), ") is not in the gallery"));
+  }
+
+  const Corpus& corpus_;
+  RecordProblems& problems_;
+  std::set<std::pair<Split, int64_t>> held_, in_gallery_;
+};
+
+void check_modifications(const Corpus& corpus, RecordProblems& problems) {
+  if (corpus.modifications.empty()) return;
+  ModificationCheck check(corpus, problems);
+  for (const Modification& change : corpus.modifications) check.check(change);
+  check.check_labels();
+}
+
+// Modifications follow their images to their new rows; those of one split keep their order.
+void move_modifications(Corpus& corpus, const std::vector<int64_t>& new_row) {
+  const auto follow = [&](int64_t& row) {
+    if (row >= 0) row = new_row[static_cast<size_t>(row)];
+  };
+  for (Modification& change : corpus.modifications) {
+    follow(change.source_row), follow(change.target_row);
+    for (int64_t& row : change.subset) follow(row);
+  }
+  std::ranges::stable_sort(corpus.modifications, {},
+                           [](const Modification& change) { return split_order(change.split); });
+}
+
 // Images by split and id; captions follow, those of one image in the order they had.
 void sort_rows(Corpus& corpus) {
   std::vector<int64_t> order(corpus.images.size()), new_row(corpus.images.size());
@@ -158,6 +267,7 @@ void sort_rows(Corpus& corpus) {
   for (CorpusCaption& caption : corpus.captions) caption.image_row = new_row[caption.image_row];
   std::stable_sort(corpus.captions.begin(), corpus.captions.end(),
                    [](const CorpusCaption& a, const CorpusCaption& b) { return a.image_row < b.image_row; });
+  move_modifications(corpus, new_row);
 }
 
 // Rows are sorted, train first: first appearance gives the training labels 0..C-1.
@@ -167,6 +277,7 @@ void renumber_labels(Corpus& corpus) {
   for (size_t row = 0; row < corpus.images.size(); ++row) {
     int64_t& label = corpus.images[row].label;
     if (!corpus.has_identities) {
+      number[label] = static_cast<int64_t>(row);
       label = static_cast<int64_t>(row);
       continue;
     }
@@ -176,6 +287,13 @@ void renumber_labels(Corpus& corpus) {
     label = known->second;
   }
   corpus.label_names = std::move(names);
+  for (Modification& change : corpus.modifications) {
+    change.target_label = number.at(change.target_label);
+    if (change.source_row >= 0)
+      change.source_label = corpus.images[static_cast<size_t>(change.source_row)].label;
+    else
+      change.source_label = number.at(change.source_label);
+  }
 }
 
 void note_shared_files(Corpus& corpus) {
@@ -226,12 +344,23 @@ std::string fingerprint_of(const Corpus& corpus) {
     hash.add(image.path), hash.add(image.id);
     hash.add(split_order(image.split)), hash.add(image.label);
     if (!image.pair.empty()) hash.add(image.pair), hash.add(image.relation);
+    if (!image.gallery) hash.add(std::string_view("not in the gallery"));
   }
   hash.add(static_cast<int64_t>(corpus.captions.size()));
   for (const CorpusCaption& caption : corpus.captions) {
     hash.add(caption.image_row), hash.add(caption.text);
     hash.add(static_cast<int64_t>(caption.tokens.size()));
     for (const std::string& token : caption.tokens) hash.add(token);
+  }
+  if (!corpus.modifications.empty()) hash.add(static_cast<int64_t>(corpus.modifications.size()));
+  for (const Modification& change : corpus.modifications) {
+    hash.add(change.text), hash.add(split_order(change.split));
+    hash.add(static_cast<int64_t>(change.tokens.size()));
+    for (const std::string& token : change.tokens) hash.add(token);
+    for (const int64_t number : {change.source_row, change.source_label, change.target_row, change.target_label})
+      hash.add(number);
+    hash.add(static_cast<int64_t>(change.subset.size()));
+    for (const int64_t row : change.subset) hash.add(row);
   }
   return hash.text();
 }
@@ -246,6 +375,7 @@ void finish_corpus(Corpus& corpus) {
   finishing::check_ids(corpus, problems);
   finishing::check_captions(corpus, problems);
   finishing::check_pairs(corpus, problems);
+  finishing::check_modifications(corpus, problems);
   problems.throw_if_any();
   finishing::sort_rows(corpus);
   finishing::renumber_labels(corpus);

@@ -1,5 +1,6 @@
 #include "diptych/data/published.h"
 
+#include <algorithm>
 #include <set>
 
 namespace diptych {
@@ -8,6 +9,7 @@ namespace published {
 struct Counts {
   Split split;
   int64_t images, captions, identities;  // 0 = not published
+  int64_t queries = 0;                   // of composed retrieval
 };
 struct Known {
   const char* name;
@@ -15,7 +17,9 @@ struct Known {
 };
 
 // Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017. Classes of
-// CUB-200-2011 and Oxford-102 Flowers: Reed et al. 2016.
+// CUB-200-2011 and Oxford-102 Flowers: Reed et al. 2016. Test queries of Fashion200k: Vo et al. 2019. Pairs of
+// MIT-States: Misra et al. 2017. CIRR: Liu et al. 2021; its released val is our test. Sets without `val` have it cut
+// from train.
 const std::vector<Known>& known_sets() {
   static const std::vector<Known> kSets = {
       {"flickr8k", {{Split::train, 6000, 30000, 0}, {Split::val, 1000, 5000, 0}, {Split::test, 1000, 5000, 0}}},
@@ -30,22 +34,33 @@ const std::vector<Known>& known_sets() {
        {{Split::train, 34054, 68126, 11003}, {Split::val, 3078, 6158, 1000}, {Split::test, 3074, 6156, 1000}}},
       {"cub", {{Split::train, 0, 0, 100}, {Split::val, 0, 0, 50}, {Split::test, 0, 0, 50}}},
       {"flowers", {{Split::train, 0, 0, 62}, {Split::val, 0, 0, 20}, {Split::test, 0, 0, 20}}},
+      {"fashion200k", {{Split::test, 0, 0, 0, 33480}}},
+      {"mit-states-comp", {{Split::train, 0, 0, 1262}, {Split::test, 0, 0, 700}}},
+      {"cirr", {{Split::train, 0, 0, 0, 28225}, {Split::test, 0, 0, 0, 4181}}},
   };
   return kSets;
 }
 
-Counts count(const Corpus& corpus, Split split) {
+/// `with_val`: val counts as train.
+Counts count(const Corpus& corpus, Split split, bool with_val = false) {
+  const auto counts = [&](Split each) {
+    return each == split || (with_val && split == Split::train && each == Split::val);
+  };
   Counts found{split, 0, 0, 0};
   std::set<int64_t> labels;
   for (const CorpusImage& image : corpus.images) {
-    if (image.split != split) continue;
+    if (!counts(image.split)) continue;
     ++found.images;
     labels.insert(image.label);
   }
-  for (const CorpusCaption& caption : corpus.captions)
-    found.captions += corpus.images[caption.image_row].split == split;
+  for (const CorpusCaption& caption : corpus.captions) found.captions += counts(corpus.images[caption.image_row].split);
+  for (const Modification& query : corpus.modifications) found.queries += counts(query.split);
   found.identities = static_cast<int64_t>(labels.size());
   return found;
+}
+
+bool has_own_val(const std::vector<Counts>& splits) {
+  return std::ranges::any_of(splits, [](const Counts& each) { return each.split == Split::val; });
 }
 
 void compare(std::vector<std::string>& out, const char* set, Split split, const char* what, int64_t found,
@@ -88,10 +103,11 @@ std::vector<std::string> published_differences(const Corpus& corpus, const std::
   for (const auto& set : published::known_sets()) {
     if (known != set.name) continue;
     for (const auto& expected : published::expected_of(corpus, set.splits)) {
-      const auto found = published::count(corpus, expected.split);
+      const auto found = published::count(corpus, expected.split, !published::has_own_val(set.splits));
       published::compare(out, set.name, expected.split, "images", found.images, expected.images);
       published::compare(out, set.name, expected.split, "captions", found.captions, expected.captions);
       published::compare(out, set.name, expected.split, "identities", found.identities, expected.identities);
+      published::compare(out, set.name, expected.split, "queries", found.queries, expected.queries);
     }
   }
   return out;

@@ -19,6 +19,9 @@ std::unordered_map<std::string, int64_t> count_training_words(const Corpus& corp
   for (const CorpusCaption& caption : corpus.captions)
     if (corpus.images[caption.image_row].split == Split::train)
       for (const std::string& token : caption.tokens) ++count[token];
+  for (const Modification& change : corpus.modifications)
+    if (change.split == Split::train)
+      for (const std::string& token : change.tokens) ++count[token];
   for (const char* special : kSpecials) count.erase(special);
   return count;
 }
@@ -44,7 +47,8 @@ Vocabulary Vocabulary::build(const Corpus& corpus, int64_t min_count) {
     if (count >= min_count) words.emplace_back(word, count);
   if (words.empty())
     throw DataError(concat("corpus ", escape_for_log(corpus.name)),
-                    concat("no word occurs ", min_count, " times in the training captions, so there is no vocabulary"),
+                    concat("no word occurs ", min_count, " times in the training ",
+                           corpus.modifications.empty() ? "captions" : "texts", ", so there is no vocabulary"),
                     "is there a train split, and is data.text.min_count right?");
   std::sort(words.begin(), words.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;

@@ -13,7 +13,9 @@
 #include "loss/sdm.h"
 #include "loss/sigmoid.h"
 #include "loss/sje.h"
+#include "loss/soft_triplet_code.h"
 #include "loss/structure_preserving.h"
+#include "loss/tirg_softmax.h"
 
 namespace diptych {
 
@@ -45,6 +47,11 @@ void register_losses(LossRegistry& losses) {
                       "Reed et al., CVPR 2016");
   losses.add<DualpathRankLoss>("dualpath_rank", "hinge against one mined caption and one image per pair",
                                "Zheng et al., TOMM 2020");
+  losses.add<TirgSoftmaxLoss>("tirg_softmax", "composed queries choose among K targets of the batch, M times",
+                              "Vo et al., CVPR 2019");
+  losses.add<SoftTripletCodeLoss>("soft_triplet_code",
+                                  "composed retrieval's soft triplets, queries and targets as one set",
+                                  "Vo et al., CVPR 2019, published code");
   losses.add<DccaLoss>("dcca", "minus the sum of the canonical correlations of a batch", "Andrew et al., ICML 2013");
 }
 

@@ -69,6 +69,11 @@ PythonPiece ImagePool::python() const {
   return piece;
 }
 
+void check_modulation(const char* encoder, size_t modulations, size_t blocks) {
+  if (modulations != blocks)
+    throw ShapeError(concat(encoder, ": ", modulations, " modulations for ", blocks, " blocks"));
+}
+
 ConvEncoder::ConvEncoder(const ConvOptions& options)
     : weights_(options.weights),
       dropout_(options.dropout),

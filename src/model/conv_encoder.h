@@ -56,6 +56,9 @@ class ImagePool : public Pool {
   int64_t grid_;  // 1 unless pooling is grid
 };
 
+/// throws ShapeError unless there are as many modulations as blocks.
+void check_modulation(const char* encoder, size_t modulations, size_t blocks);
+
 /// Base of the convolutional encoders: pooling, dropout and local features over a subclass's feature_map.
 class ConvEncoder : public ImageEncoder {
  public:

@@ -62,11 +62,14 @@ class MobileNetV2 : public ConvEncoder, public PythonForm {
     }
   };
   explicit MobileNetV2(const Options& options);
-  at::Tensor feature_map(const at::Tensor& image) override;
+  at::Tensor feature_map(const at::Tensor& image) override { return map_of(image, nullptr); }
+  std::vector<int64_t> block_channels() const override;
+  at::Tensor modulated_map(const at::Tensor& image, const std::vector<BlockModulation>& modulation) override;
   PythonPiece python() const override;
 
  private:
   class Block;
+  at::Tensor map_of(const at::Tensor& image, const BlockModulation* of_block);
   class ConvBn;
   std::shared_ptr<ConvBn> first_, last_;
   std::vector<std::shared_ptr<Block>> blocks_;

@@ -38,11 +38,13 @@ class MobileNetV2::Block : public torch::nn::Module {
     project_ = conv->register_module(next(), conv2d(hidden, out, 1));
     project_bn_ = conv->register_module(next(), batch_norm(out));
   }
-  at::Tensor forward(const at::Tensor& x) {
+  at::Tensor forward(const at::Tensor& x, const BlockModulation* modulation) {
     const at::Tensor hidden = spatial_->forward(expand_ ? expand_->forward(x) : x);
     at::Tensor out = project_bn_->forward(project_->forward(hidden));
+    if (modulation) out = modulate(out, *modulation);
     return residual_ ? out.add_(x) : out;
   }
+  int64_t channels() const { return project_->options.out_channels(); }
 
  private:
   std::shared_ptr<ConvBn> expand_, spatial_;
@@ -118,10 +120,21 @@ class InvertedResidual(nn.Module):
                      concat("width=", width_, ", stride=", stride_, ", blocks=", blocks_.size()));
 }
 
-at::Tensor MobileNetV2::feature_map(const at::Tensor& image) {
+std::vector<int64_t> MobileNetV2::block_channels() const {
+  std::vector<int64_t> out;
+  for (const auto& block : blocks_) out.push_back(block->channels());
+  return out;
+}
+
+at::Tensor MobileNetV2::modulated_map(const at::Tensor& image, const std::vector<BlockModulation>& modulation) {
+  check_modulation("mobilenet_v2", modulation.size(), blocks_.size());
+  return map_of(image, modulation.data());
+}
+
+at::Tensor MobileNetV2::map_of(const at::Tensor& image, const BlockModulation* of_block) {
   check_image(image, "mobilenet_v2");
   at::Tensor x = first_->forward(image);
-  for (const auto& block : blocks_) x = block->forward(x);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i]->forward(x, of_block ? of_block + i : nullptr);
   return last_->forward(x);
 }
 

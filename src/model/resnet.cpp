@@ -22,14 +22,16 @@ class ResNet::Block : public torch::nn::Module {
     shortcut_ = downsample->register_module("0", conv2d(in, out, 1, stride));
     shortcut_bn_ = downsample->register_module("1", batch_norm(out));
   }
-  at::Tensor forward(const at::Tensor& input) {
+  at::Tensor forward(const at::Tensor& input, const BlockModulation* modulation) {
     at::Tensor x = input;
     for (size_t i = 0; i < convs_.size(); ++i) {
       x = bns_[i]->forward(convs_[i]->forward(x));
       if (i + 1 < convs_.size()) x = x.relu_();
     }
+    if (modulation) x = modulate(x, *modulation);
     return x.add_(shortcut_ ? shortcut_bn_->forward(shortcut_->forward(input)) : input).relu_();
   }
+  int64_t channels() const { return convs_.back()->options.out_channels(); }
   void zero_last_scale() { torch::nn::init::zeros_(bns_.back()->weight); }
 
  private:
@@ -113,11 +115,22 @@ PythonPiece ResNet::python() const {
                             "), bottleneck=", bottleneck_ ? "True" : "False"));
 }
 
-at::Tensor ResNet::feature_map(const at::Tensor& image) {
+std::vector<int64_t> ResNet::block_channels() const {
+  std::vector<int64_t> out;
+  for (const auto& block : blocks_) out.push_back(block->channels());
+  return out;
+}
+
+at::Tensor ResNet::modulated_map(const at::Tensor& image, const std::vector<BlockModulation>& modulation) {
+  check_modulation("resnet", modulation.size(), blocks_.size());
+  return map_of(image, modulation.data());
+}
+
+at::Tensor ResNet::map_of(const at::Tensor& image, const BlockModulation* of_block) {
   check_image(image, "resnet");
   at::Tensor x = bn1_->forward(conv1_->forward(image)).relu_();
   x = at::max_pool2d(x, 3, 2, 1);
-  for (const auto& block : blocks_) x = block->forward(x);
+  for (size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i]->forward(x, of_block ? of_block + i : nullptr);
   return x;
 }
 

@@ -21,11 +21,14 @@ class ResNet : public ConvEncoder, public PythonForm {
   };
   /// blocks: how many in each of the four layers. Bottleneck blocks have 4 times the layer's channels at their end.
   ResNet(const Options& options, bool bottleneck, const std::array<int, 4>& blocks);
-  at::Tensor feature_map(const at::Tensor& image) override;
+  at::Tensor feature_map(const at::Tensor& image) override { return map_of(image, nullptr); }
+  std::vector<int64_t> block_channels() const override;
+  at::Tensor modulated_map(const at::Tensor& image, const std::vector<BlockModulation>& modulation) override;
   PythonPiece python() const override;
 
  private:
   class Block;
+  at::Tensor map_of(const at::Tensor& image, const BlockModulation* of_block);
   torch::nn::Conv2d conv1_;
   torch::nn::BatchNorm2d bn1_;
   std::vector<std::shared_ptr<Block>> blocks_;

@@ -54,6 +54,29 @@ at::Tensor NegL2Scorer::prepare(const at::Tensor& embeddings, bool is_query) con
   return is_query ? at::cat({2 * x, -squares(x), -one}, 1) : at::cat({x, one, squares(x)}, 1);
 }
 
+NormScaleScorer::NormScaleScorer(const Options& options, const ScorerContext& context)
+    : options_(options), scale_(register_parameter("scale", at::scalar_tensor(options.scale, at::kFloat))) {
+  if (options.kernel == ScaledKernel::dot)
+    kernel_ = std::make_shared<DotScorer>(DotScorer::Options{}, context);
+  else
+    kernel_ = std::make_shared<NegL2Scorer>(NegL2Scorer::Options{options.squared}, context);
+}
+
+at::Tensor NormScaleScorer::forward(const at::Tensor& x, const at::Tensor& y) {
+  check_embeddings(x, y, "norm_scale");
+  return kernel_->forward(scale_ * unit_rows(at_least_float(x)), scale_ * unit_rows(at_least_float(y)));
+}
+
+at::Tensor NormScaleScorer::evidence(const at::Tensor& x, const at::Tensor& y) {
+  check_embeddings(x, y, "norm_scale");
+  const at::Tensor wide = at_least_float(x), shrink = inverse_or_zero(squares(wide)).detach();
+  return kernel_->forward(scale_ * (wide * shrink), scale_ * unit_rows(at_least_float(y)));
+}
+
+at::Tensor NormScaleScorer::prepare(const at::Tensor& embeddings, bool is_query) const {
+  return kernel_->prepare(scale_.detach() * unit_rows(embeddings.to(at::kFloat)), is_query);
+}
+
 PythonPiece CosineScorer::python() const {
   return PythonPiece{{R"py(def cosine_scores(x, y):
     def unit(v):
@@ -77,10 +100,29 @@ PythonPiece NegL2Scorer::python() const {
                      "negative_distances"};
 }
 
+PythonPiece NormScaleScorer::python() const {
+  const std::string distance = "x.square().sum(1, keepdim=True) + y.square().sum(1) - 2 * x @ y.T";
+  const std::string score = options_.kernel == ScaledKernel::dot ? "x @ y.T"
+                            : options_.squared                   ? "-(" + distance + ")"
+                                                                 : "-((" + distance + ").clamp_min(0) + 1e-10).sqrt()";
+  return PythonPiece{{concat(R"py(def norm_scale_scores(x, y):
+    def scaled(v):
+        norm = v.norm(dim=1, keepdim=True)
+        return torch.where(norm < 1e-8, torch.zeros_like(v), )py",
+                             scale_.item<double>(), R"py( * v / norm.clamp_min(1e-8))
+
+    x, y = scaled(x), scaled(y)
+    return )py",
+                             score, "\n")},
+                     "norm_scale_scores"};
+}
+
 void register_scorers(ScorerRegistry& scorers) {
   scorers.add<CosineScorer>("cosine", "cosine of the angle, -1 to 1");
   scorers.add<DotScorer>("dot", "inner product: norms count");
   scorers.add<NegL2Scorer>("neg_l2", "negative (squared) Euclidean distance");
+  scorers.add<NormScaleScorer>("norm_scale", "inner product or negative distance of unit rows times one learned number",
+                               "Vo et al.: Composing text and image for image retrieval, CVPR 2019");
   scorers.add<SmLstm>(
       "sm_lstm", "an LSTM over pairs of image regions and words that attention selects, step by step",
       "Huang, Wang and Wang: Instance-aware image and sentence matching with selective multimodal LSTM, "

@@ -25,6 +25,9 @@ struct CorpusImage {
   // Two images with the same `pair` differ only in what `relation` names ("left_right"); caption k of the one is
   // opposite to caption k of the other. Empty: no partner.
   std::string pair = {}, relation = {};
+  // False: only ever the source of a modification, never ranked. The gallery's images with its label show what it shows
+  // (the 3-D drawing of a scene whose 2-D drawing asks) and are left out of its ranking, as it would be itself.
+  bool gallery = true;
 };
 struct CorpusCaption {
   std::string text;                 // raw
@@ -32,8 +35,8 @@ struct CorpusCaption {
   int64_t image_row;                // row of Corpus::images
 };
 
-/// A change asked for in words. An image and such a text are the query of composed retrieval; its answers are the images
-/// with `target_label`, the query's own image left out.
+/// A change asked for in words. An image and such a text are the query of composed retrieval; its answers are the
+/// images with `target_label`, the query's own image left out.
 struct Modification {
   std::string text;                 // raw, "replace blue with red"
   std::vector<std::string> tokens;  // at least one
@@ -53,13 +56,13 @@ struct Corpus {
   std::string name;                  // "flickr8k"
   std::filesystem::path image_root;  // every image path is resolved inside it
   std::vector<CorpusImage> images;
-  std::vector<CorpusCaption> captions;        // of composed retrieval: what is known of an image, may be empty
-  std::vector<Modification> modifications;    // of composed retrieval; empty: matching. Ordered by split, as read
-  std::string modification_source;            // the file that modifications name records of; empty: `source`
-  bool has_identities = false;           // labels are identities or classes rather than image numbers
-  std::vector<std::string> label_names;  // identities as annotated: label_names[label]; empty without identities
-  std::string source;                    // annotation file, for messages
-  bool records_are_lines = false;        // CorpusImage::record counts lines
+  std::vector<CorpusCaption> captions;      // of composed retrieval: what is known of an image, may be empty
+  std::vector<Modification> modifications;  // of composed retrieval; empty: matching. Ordered by split, as read
+  std::string modification_source;          // the file that modifications name records of; empty: `source`
+  bool has_identities = false;              // labels are identities or classes rather than image numbers
+  std::vector<std::string> label_names;     // identities as annotated: label_names[label]; empty without identities
+  std::string source;                       // annotation file, for messages
+  bool records_are_lines = false;           // CorpusImage::record counts lines
   std::vector<std::string> notes;  // what was noticed: counts that differ from the published ones, rest merged, ...
   std::string fingerprint;         // hash over what decides results, file names included; not where the folder lies
 
@@ -76,12 +79,17 @@ struct Corpus {
 
 /// "set.jsonl:812 (id a1)", "reid_raw.json record 12 (id 7)": where an image was annotated.
 std::string place_of(const Corpus& corpus, const CorpusImage& image);
+/// "queries.jsonl:12 modification 'make blue circle small'": where a modification was annotated.
+std::string place_of(const Corpus& corpus, const Modification& modification);
 
 /// Sorts, remaps labels (train labels first, 0..C-1, in order of first appearance), checks (duplicate ids, split leaks,
 /// empty captions, invalid UTF-8, pairs that are not two images of one split with one relation and equally many
 /// captions), fills the fingerprint. Every reader ends with it. The captions of an image keep
 /// their order, so the result does not depend on the order of the records. Ids that are numbers are sorted as numbers.
-/// throws one DataError with the first ten problems and their count.
+/// Modifications follow their images' rows and labels (source_label is filled in from source_row), and are checked:
+/// rows and labels that exist, source, target and subset in the modification's split, a target in the gallery, words.
+/// Images need captions unless there are modifications. throws one DataError with the first ten problems and their
+/// count.
 void finish_corpus(Corpus& corpus);
 
 /// Every image is a regular file inside the image folder. throws one DataError with the number of bad ones and the

@@ -29,7 +29,8 @@ struct TextOptions {
 };
 
 /// Words with ids: 0 padding, 1 <unk>, 2 <start>, 3 <end>, then words by descending count, ties alphabetical.
-/// Built from training captions only; stored with the run as one word a line.
+/// Built from training captions only, of composed retrieval from the texts of training modifications, too; stored with
+/// the run as one word a line.
 class Vocabulary {
  public:
   static constexpr int64_t kPadding = 0, kUnknown = 1, kStart = 2, kEnd = 3;

@@ -9,9 +9,11 @@
 namespace diptych {
 
 /// gamma and beta of one block of the image encoder, [B, C] each: x -> gamma x + beta, channel by channel.
-struct Modulation {
+struct BlockModulation {
   at::Tensor scale, shift;
 };
+/// map [B, C, h, w] -> the same shape and type. throws ShapeError unless scale and shift are [B, C].
+at::Tensor modulate(const at::Tensor& map, const BlockModulation& by);
 
 /// What a composer may read of an image and a text; B of both. Undefined unless Composer::needs() asks for it.
 struct ComposerInput {
@@ -21,8 +23,8 @@ struct ComposerInput {
   at::Tensor map;       // [B, C, h, w] the image encoder's last feature map
   at::Tensor words;     // [B, L, E] word vectors, zeros at padding
   at::Tensor length;    // [B] int64, words of each text
-  /// The image encoder's map [B, C, h, w] again, with a Modulation behind each of its blocks.
-  std::function<at::Tensor(const std::vector<Modulation>&)> modulated_map;
+  /// The image encoder's map [B, C, h, w] again, with a BlockModulation behind each of its blocks.
+  std::function<at::Tensor(const std::vector<BlockModulation>&)> modulated_map;
 };
 struct ComposerNeeds {
   bool features = false, map = false, words = false, modulated_map = false;
@@ -38,14 +40,28 @@ struct Composed {
 struct ComposerContext {
   int64_t dimension;                    // D
   int64_t features;                     // F
-  int64_t channels;                     // C of the map
+  int64_t channels;                     // C of the map; 0: the image encoder has none
   int64_t word_dim;                     // E; 0: the text encoder has no word vectors
   std::vector<int64_t> block_channels;  // channels behind each block that can be modulated; empty: none can
 };
 
-/// Image and text -> the query of composed retrieval. Registry "composer": none (matching, without a composer), and the
-/// methods of Vo et al. (CVPR 2019) and later ones. Its output is not normalised; scorer norm_scale does that on both
-/// sides.
+/// Image and text -> the query of composed retrieval. Registry "composer": none (matching, without a composer), the ten
+/// methods that Vo et al. (CVPR 2019) compare, and later ones. Its output is not normalised; scorer norm_scale does
+/// that on both sides. phi image, t text, [;] side by side:
+///
+///   image_only, text_only   phi, t
+///   concat                  a network of two layers over [phi; t]
+///   show_tell               the state of an LSTM that reads the image, then the words
+///   attr_operator           T(t) phi, T = identity at first
+///   param_hash              T(t) pooled: a few numbers made of t fill T by a fixed hash
+///   relationship            f(sum over pairs of places a, b of g(a, b, t))
+///   mrn                     t + fc(tanh t) * fc(tanh(fc(tanh phi))), block by block
+///   film                    x -> gamma(t) x + beta(t) in every block of the image encoder
+///   tirg_fc, tirg_conv      w_g sigmoid(G[phi; t]) * phi + w_r R[phi; t], on embeddings or on the last map
+///   compose_ae, rtic, combiner
+///
+/// Not here: ARTEMIS (Delmas et al., ICLR 2022), whose score of a query depends on the target it is compared with, so
+/// that there is no query vector.
 class Composer : public torch::nn::Module {
  public:
   /// Float32 or float64, whatever autocast says. throws ShapeError for parts that do not fit.

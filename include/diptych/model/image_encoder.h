@@ -31,8 +31,8 @@ class ImageEncoder : public torch::nn::Module {
   virtual std::vector<int64_t> block_channels() const { return {}; }
   /// The feature map with x -> scale x + shift behind each block's last normalisation, before its sum and ReLU (FiLM,
   /// Perez et al. 2018); `modulation` is one entry a block. throws UsageError where block_channels() is empty.
-  virtual at::Tensor modulated_map(const at::Tensor&, const std::vector<Modulation>&) {
-    throw UsageError("", "this image encoder cannot be modulated by a text", "model.image: a resnet");
+  virtual at::Tensor modulated_map(const at::Tensor&, const std::vector<BlockModulation>&) {
+    throw UsageError("", "this image encoder cannot be modulated by a text", "model.image: a resnet or mobilenet_v2");
   }
   virtual int64_t features() const = 0;
   /// C of Encoded.local.

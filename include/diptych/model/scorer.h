@@ -8,10 +8,11 @@ namespace diptych {
 
 /// Two sets of embeddings -> score matrix [N, M], higher = better. Registry "scorer":
 ///
-///   cosine   x.y / (sqrt(|x|^2 + e) sqrt(|y|^2 + e)), e = 1e-10: a zero vector scores 0 and its gradient is bounded
-///   dot      x.y
-///   neg_l2   -|x - y|^2, or -|x - y| with squared: false
-///   sm_lstm  a network over pairs (pair_scorer.h)
+///   cosine      x.y / (sqrt(|x|^2 + e) sqrt(|y|^2 + e)), e = 1e-10: a zero vector scores 0 and its gradient is bounded
+///   dot         x.y
+///   neg_l2      -|x - y|^2, or -|x - y| with squared: false
+///   norm_scale  dot or neg_l2 of s x / |x| and s y / |y|, s one learned number
+///   sm_lstm     a network over pairs (pair_scorer.h)
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for

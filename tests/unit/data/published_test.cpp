@@ -58,9 +58,25 @@ TEST(PublishedDifferences, ClassesOfCubMayBeTrainedOnWithTheirValidationClasses)
   }
 }
 
+TEST(PublishedDifferences, QueriesAreCountedAndValidationThatWasCutFromTrainCountsWithIt) {
+  Corpus corpus;
+  add(corpus, Split::train, 3, 0), add(corpus, Split::val, 1, 0), add(corpus, Split::test, 2, 0);
+  const auto ask = [&](Split split, int64_t queries) {
+    for (int64_t i = 0; i < queries; ++i)
+      corpus.modifications.push_back({.text = "", .tokens = {}, .split = split, .target_label = 0});
+  };
+  ask(Split::train, 28000), ask(Split::val, 225), ask(Split::test, 4180);
+  EXPECT_THAT(published_differences(corpus, "cirr"), ElementsAre("test has 4180 queries; published for cirr: 4181"));
+  EXPECT_THAT(published_differences(corpus, "fashion200k"),
+              ElementsAre("test has 4180 queries; published for fashion200k: 33480"));
+  EXPECT_THAT(published_differences(corpus, "mit-states-comp"),
+              ElementsAre("train has 4 identities; published for mit-states-comp: 1262",
+                          "test has 2 identities; published for mit-states-comp: 700"));
+}
+
 TEST(PublishedSets, AllAreListed) {
-  EXPECT_THAT(published_sets(),
-              ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers"));
+  EXPECT_THAT(published_sets(), ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers",
+                                            "fashion200k", "mit-states-comp", "cirr"));
 }
 
 }  // namespace

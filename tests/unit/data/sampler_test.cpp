@@ -103,7 +103,7 @@ TEST(Samplers, GoldenFirstRows) {
   EXPECT_THAT(first("{type: identities}"), ElementsAre(51, 48, 41, 37, 19, 22, 54, 59));
 }
 TEST(Samplers, EveryEntryIsDocumented) {
-  EXPECT_THAT(samplers().names(), ElementsAre("identities", "shuffled_pairs", "unique_images"));
+  EXPECT_THAT(samplers().names(), ElementsAre("identities", "modifications", "shuffled_pairs", "unique_images"));
   for (const auto& [name, entry] : samplers().entries()) EXPECT_FALSE(entry.doc.empty()) << name;
 }
 

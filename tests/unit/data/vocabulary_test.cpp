@@ -50,6 +50,22 @@ TEST(Vocabulary, CountsTrainingCaptionsOnly) {
   EXPECT_EQ(frequent.word(4), "a");
   EXPECT_THAT(data_error([] { Vocabulary::build(words_corpus(), 4); }), HasSubstr("no word occurs 4 times"));
 }
+TEST(Vocabulary, CountsTrainingModificationsToo) {
+  Corpus corpus = words_corpus();
+  const auto change = [](Split split, std::vector<std::string> tokens) {
+    return Modification{.text = "", .tokens = std::move(tokens), .split = split, .target_label = 0};
+  };
+  corpus.modifications = {change(Split::train, {"replace", "cat", "<unk>"}), change(Split::train, {"replace"}),
+                          change(Split::test, {"eel", "zebra"})};
+  const Vocabulary vocabulary = Vocabulary::build(corpus, 1);
+  // a and cat stand three times, dog and replace twice, eel once; zebra is asked for in the test split only
+  EXPECT_EQ(vocabulary.to_text(), "<pad>\n<unk>\n<start>\n<end>\na\ncat\ndog\nreplace\neel\n");
+  EXPECT_EQ(vocabulary.id("zebra"), Vocabulary::kUnknown);
+  corpus.captions.clear();
+  EXPECT_EQ(Vocabulary::build(corpus, 2).to_text(), "<pad>\n<unk>\n<start>\n<end>\nreplace\n");
+  EXPECT_THAT(data_error([&] { Vocabulary::build(corpus, 3); }),
+              HasSubstr("no word occurs 3 times in the training texts"));
+}
 TEST(Vocabulary, SpecialWordsInCaptionsStayUnknown) {
   Corpus corpus = words_corpus();
   corpus.captions[0].tokens = {"<pad>", "<start>", "a"};

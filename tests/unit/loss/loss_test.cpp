@@ -55,9 +55,10 @@ LossInput toy_input() {
 }
 
 TEST(LossRegistry, HoldsEveryLoss) {
-  EXPECT_THAT(registry().names(), ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca",
-                                              "dualpath_rank", "histogram", "infonce", "instance", "lifted", "n_pair",
-                                              "sdm", "sigmoid", "sje", "structure_preserving"));
+  EXPECT_THAT(registry().names(),
+              ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca", "dualpath_rank",
+                          "histogram", "infonce", "instance", "lifted", "n_pair", "sdm", "sigmoid", "sje",
+                          "soft_triplet_code", "structure_preserving", "tirg_softmax"));
 }
 
 TEST(LossRegistry, EveryLossIsDocumented) {
@@ -95,7 +96,7 @@ TEST(LossRegistry, EveryLossGivesAFiniteScalarAndAGradientForEveryParameter) {
     const LossValue value = loss->forward(input);
     EXPECT_EQ(value.total.dim(), 0) << name;
     EXPECT_TRUE(std::isfinite(value.total.item<double>())) << name;
-    EXPECT_EQ(value.x_to_y.defined(), value.y_to_x.defined()) << name;
+    EXPECT_EQ(value.x_to_y.defined(), value.y_to_x.defined() || name == "tirg_softmax") << name;
     value.total.backward();
     EXPECT_TRUE(input.x.grad().isfinite().all().item<bool>()) << name;
     EXPECT_GT(input.y.grad().abs().sum().item<double>(), 0) << name;
@@ -198,7 +199,11 @@ TEST(LossOptions, ReadEveryWord) {
         "{type: histogram, step: 0.05, positives: diagonal}",
         "{type: sigmoid, scale: 5, bias: -2.71, learned: false, positives: diagonal}",
         "{type: dualpath_rank, margin: 0.5, anchors: all, text_negative: random, reduction: sum}",
-        "{type: dualpath_rank, pool: 2}"})
+        "{type: dualpath_rank, pool: 2}",
+        "{type: tirg_softmax, k: 2, mask_same_label: true}",
+        "{type: tirg_softmax, k: 3, m: 4}",
+        "{type: soft_triplet_code, triples: all, mask_same_label: true, learned: false}",
+        "{type: soft_triplet_code, count: 5, normalize: false}"})
     EXPECT_TRUE(std::isfinite(loss_of(yaml)->forward(toy_input()).total.item<double>())) << yaml;
 }
 
@@ -216,6 +221,8 @@ TEST(LossOptions, RefuseWhatCannotWork) {
   EXPECT_THAT(refusal("{type: structure_preserving, image_to_text: 0, text_to_image: 0, text_text: 0}"),
               HasSubstr("all four weights are 0"));
   EXPECT_THAT(refusal("{type: cmpmm}"), HasSubstr("cmpm"));
+  EXPECT_THAT(refusal("{type: tirg_softmax, m: 3}"), HasSubstr("with k: null there is only one set"));
+  EXPECT_THAT(refusal("{type: tirg_softmax, k: 1}"), HasSubstr("k = 1"));
   EXPECT_THAT(refusal("{type: histogram, step: 0.3}"), HasSubstr("0.3 does not divide the range -1 to 1"));
   EXPECT_THAT(refusal("{type: dualpath_rank, pool: 5, text_negative: random}"),
               HasSubstr("only text_negative: hardest"));
@@ -328,6 +335,25 @@ TEST(StructurePreservingLossModule, TreatsRowsOfOneImageAsOneImage) {
   const at::Tensor expected =
       structure_preserving_loss(unique, input.y, of_sentence, at::arange(3), at::arange(3), {.top_k = 1}).total;
   EXPECT_NEAR(loss->forward(input).total.item<double>(), expected.item<double>(), 1e-6);
+}
+
+TEST(SoftTripletCodeLossModule, ScalesUnitRowsAndLearnsTheScale) {
+  const LossInput input = toy_input();
+  const auto unit = [](const at::Tensor& a) { return a / a.norm(2, 1, true); };
+  const double expected =
+      soft_triplet_code_loss(3 * unit(input.x), 3 * unit(input.y), input.label, {Triples::all}).total.item<double>();
+  const auto learned = loss_of("{type: soft_triplet_code, triples: all, scale: 3}");
+  const auto fixed = loss_of("{type: soft_triplet_code, triples: all, scale: 3, learned: false}");
+  const at::Tensor total = learned->forward(input).total;
+  EXPECT_NEAR(total.item<double>(), expected, 1e-5);
+  EXPECT_NEAR(fixed->forward(input).total.item<double>(), expected, 1e-5);
+  EXPECT_TRUE(fixed->parameters().empty());
+  total.backward();
+  EXPECT_NE(learned->named_parameters()["scale"].grad().item<double>(), 0);
+  const auto plain = loss_of("{type: soft_triplet_code, triples: all, normalize: false}");
+  EXPECT_TRUE(plain->parameters().empty());
+  EXPECT_NEAR(plain->forward(input).total.item<double>(),
+              soft_triplet_code_loss(input.x, input.y, input.label, {Triples::all}).total.item<double>(), 1e-6);
 }
 
 TEST(CmpcLossModule, RefusesAClassifierWithoutClasses) {

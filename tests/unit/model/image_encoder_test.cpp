@@ -185,6 +185,83 @@ TEST_P(TrainedImageEncoder, TrainsAsTheReferenceDoes) {
   EXPECT_THAT(torch::tensor(statistics, at::kDouble), TensorNear(reference.tensors.at("stat_probe"), 1e-9, 1e-9));
 }
 
+/// gamma = scale and beta = shift everywhere, for two images.
+std::vector<BlockModulation> even_modulation(const ImageEncoder& encoder, double scale, double shift) {
+  std::vector<BlockModulation> out;
+  for (const int64_t channels : encoder.block_channels())
+    out.push_back({at::full({2, channels}, scale), at::full({2, channels}, shift)});
+  return out;
+}
+
+class ModulatedImageEncoder : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, ModulatedImageEncoder, ::testing::Values("mobilenet_v2", "resnet18", "resnet50"),
+                         [](const auto& each) { return each.param; });
+
+TEST_P(ModulatedImageEncoder, OnesAndZerosChangeNothing) {
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  formula_fill(*encoder);
+  to_channels_last(*encoder);
+  const EvalScope scope(*encoder);
+  const at::Tensor map = encoder->feature_map(images());
+  const at::Tensor same = encoder->modulated_map(images(), even_modulation(*encoder, 1, 0));
+  EXPECT_TRUE(same.equal(map));
+  EXPECT_TRUE(same.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_FALSE(encoder->modulated_map(images(), even_modulation(*encoder, 1.1, 0)).equal(map));
+  EXPECT_FALSE(encoder->modulated_map(images(), even_modulation(*encoder, 1, 0.1)).equal(map));
+}
+
+TEST_P(ModulatedImageEncoder, EveryBlockIsReachedAndEachImageHasItsOwn) {
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  formula_fill(*encoder);
+  encoder->eval();
+  std::vector<BlockModulation> by = even_modulation(*encoder, 1, 0);
+  for (auto& each : by) each.scale.requires_grad_(true), each.shift.requires_grad_(true);
+  encoder->modulated_map(images(), by)[1].sum().backward();
+  for (size_t i = 0; i < by.size(); ++i) {
+    SCOPED_TRACE(i);
+    for (const at::Tensor& each : {by[i].scale, by[i].shift}) {
+      ASSERT_TRUE(each.grad().defined());
+      EXPECT_GT(each.grad()[1].abs().max().item<double>(), 0);
+      EXPECT_EQ(each.grad()[0].abs().max().item<double>(), 0);
+    }
+  }
+}
+
+TEST(BlockModulations, ResNetShiftsBeforeTheSumAndItsRelu) {
+  const auto encoder = image_encoder("{type: resnet18}");
+  formula_fill(*encoder);
+  const EvalScope scope(*encoder);
+  std::vector<BlockModulation> by = even_modulation(*encoder, 1, 0);
+  by.back().shift.fill_(0.5);
+  const at::Tensor map = encoder->feature_map(images()), moved = encoder->modulated_map(images(), by);
+  const at::Tensor alive = map > 0;
+  ASSERT_TRUE(alive.any().item<bool>() && !alive.all().item<bool>());
+  EXPECT_THAT(moved.masked_select(alive), TensorNear(map.masked_select(alive) + 0.5, 1e-4, 1e-3));
+  EXPECT_LE(moved.masked_select(~alive).max().item<double>(), 0.501);
+}
+
+TEST(BlockModulations, KnowsItsBlocks) {
+  EXPECT_EQ(image_encoder("{type: resnet18}")->block_channels(),
+            (std::vector<int64_t>{64, 64, 128, 128, 256, 256, 512, 512}));
+  const auto deep = image_encoder("{type: resnet50}")->block_channels();
+  EXPECT_EQ(deep.size(), 16u);
+  EXPECT_EQ(deep.back(), 2048);
+  const auto mobile = image_encoder("{type: mobilenet_v2, blocks: 5}")->block_channels();
+  EXPECT_EQ(mobile, (std::vector<int64_t>{16, 24, 24, 32, 32}));
+}
+
+TEST(BlockModulations, RefusesWhatDoesNotFit) {
+  const auto encoder = image_encoder("{type: resnet18}");
+  EXPECT_THAT([&] { encoder->modulated_map(images(), {}); },
+              ThrowsMessage<ShapeError>(HasSubstr("0 modulations for 8 blocks")));
+  std::vector<BlockModulation> by = even_modulation(*encoder, 1, 0);
+  by[3].scale = at::ones({2, 5});
+  EXPECT_THAT([&] { encoder->modulated_map(images(), by); }, ThrowsMessage<ShapeError>(HasSubstr("[2, 5]")));
+  const auto other = image_encoder("{type: mobilenet_v1, width: 0.25}");
+  EXPECT_TRUE(other->block_channels().empty());
+  EXPECT_THAT([&] { other->modulated_map(images(), {}); }, ThrowsMessage<UsageError>(HasSubstr("cannot be modulated")));
+}
+
 TEST(MobileNetV2, RoundsChannelsAsTorchvisionDoes) {
   for (const std::string width : {"0.35", "1.4"}) {
     const auto encoder = image_encoder("{type: mobilenet_v2, width: " + width + "}");
