@@ -27,7 +27,7 @@ std::map<std::string, Words> known_values(const Catalog& catalog) {
           {"--decode", {"all"}},
           {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers"}},
           {"PREFIX", sections},
-          {"WHAT", {"shapes", "positions", "classes"}}};
+          {"WHAT", {"shapes", "positions", "classes", "css"}}};
 }
 
 /// `describe KIND NAME`: a kind leads to its components as a command to its subcommands.

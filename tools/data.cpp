@@ -5,6 +5,7 @@
 #include "diptych/core/text.h"
 #include "diptych/data/image/check.h"
 #include "diptych/data/image/class_corpus.h"
+#include "diptych/data/image/css_corpus.h"
 #include "diptych/data/image/positions.h"
 #include "diptych/data/image/synth.h"
 #include "diptych/train/experiment.h"
@@ -17,11 +18,11 @@ namespace fs = std::filesystem;
 struct SetArguments {
   std::string set, root, config, decode = "100", out, what = "shapes", word_vectors;
   std::vector<int64_t> min_counts;
-  std::optional<int64_t> images, seed;
+  std::optional<int64_t> images, seed, train_queries, test_queries;
   bool shuffled = false;
 };
 
-constexpr const char* kSynthesised[] = {"shapes", "positions", "classes"};
+constexpr const char* kSynthesised[] = {"shapes", "positions", "classes", "css"};
 
 int64_t decode_count(const std::string& text) {
   if (text == "all") return -1;
@@ -36,7 +37,7 @@ ConfigNode text_node(const std::string& text) {
 }
 
 /// The reader for an annotation file, by its name: dataset_*.json, captions_*.json, *.token.txt, reid_raw.json,
-/// manifest.txt, *.jsonl, *.csv, *.tsv.
+/// manifest.txt, css_*.npy, *.jsonl, *.csv, *.tsv.
 std::string reader_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (file.extension() == ".jsonl") return "jsonl";
@@ -45,6 +46,7 @@ std::string reader_of(const fs::path& file) {
   if (name.starts_with("reid_raw")) return "cuhk_pedes";
   if (name.starts_with("captions_")) return "coco_captions";
   if (name == "manifest.txt") return "reed";
+  if (name.starts_with("css_") && file.extension() == ".npy") return "css";
   if (file.extension() == ".json") return "karpathy";
   throw UsageError::command_line("'" + escape_for_log(file.string()) + "': the format cannot be told from the name",
                                  "give a configuration instead: diptych data check --config FILE");
@@ -146,13 +148,19 @@ Command add_data_synth(CLI::App& parent) {
   auto arguments = std::make_shared<SetArguments>();
   CLI::App* command =
       parent.add_subcommand("synth", "draw pictures of coloured shapes with captions that state their content");
-  command->add_option("WHAT", arguments->what,
-                      "shapes: one to three of them; positions: pairs that differ only in left and right, above and "
-                      "below, inside and outside, larger and smaller; classes: one shape, 24 classes of which four are "
-                      "tested unseen, in the layout of CUB and Flowers");
+  command->add_option(
+      "WHAT", arguments->what,
+      "shapes: one to three of them; positions: pairs that differ only in left and right, above and "
+      "below, inside and outside, larger and smaller; classes: one shape, 24 classes of which four are "
+      "tested unseen, in the layout of CUB and Flowers; css: composed retrieval, scenes of a 3 x 3 grid "
+      "and texts that change them, drawn in 2-D and 3-D");
   command->add_option("-o,--out", arguments->out, "folder to write; must be empty or hold the same corpus");
   command->add_option("--images", arguments->images,
                       "training images (val and test stay as they are); classes: images of each class");
+  command->add_option("--train-queries", arguments->train_queries, "css: edits to train on (default 6000; paper 16000)")
+      ->check(CLI::Range(int64_t{16}, int64_t{200000}));
+  command->add_option("--test-queries", arguments->test_queries, "css: edits to test on (default 2000; paper 16000)")
+      ->check(CLI::Range(int64_t{16}, int64_t{200000}));
   command->add_option("--seed", arguments->seed, "of the drawing");
   command->add_flag(
       "--shuffled", arguments->shuffled,
@@ -166,8 +174,17 @@ Command add_data_synth(CLI::App& parent) {
       throw UsageError::command_line("no folder given", "diptych data synth " + what + " -o DIR");
     if (arguments->shuffled && what != "positions")
       throw UsageError::command_line("--shuffled goes with: diptych data synth positions");
+    if (what == "css" ? arguments->images.has_value() : arguments->train_queries || arguments->test_queries)
+      throw UsageError::command_line(what == "css"
+                                         ? "--images does not go with: diptych data synth css"
+                                         : "--train-queries and --test-queries go with: diptych data synth css");
     const auto asked_for = [&](auto options) {
-      if (arguments->images) options.images = *arguments->images;
+      if constexpr (requires { options.images; }) {
+        if (arguments->images) options.images = *arguments->images;
+      } else {
+        if (arguments->train_queries) options.train_queries = *arguments->train_queries;
+        if (arguments->test_queries) options.test_queries = *arguments->test_queries;
+      }
       if (arguments->seed) options.seed = *arguments->seed;
       return options;
     };
@@ -175,9 +192,13 @@ Command add_data_synth(CLI::App& parent) {
       write_positions_corpus(arguments->out, asked_for(PositionsOptions{.shuffled = arguments->shuffled}));
     else if (what == "classes")
       write_class_corpus(arguments->out, asked_for(ClassCorpusOptions{}));
+    else if (what == "css")
+      write_css_corpus(arguments->out, asked_for(CssCorpusOptions{}));
     else
       write_shapes_corpus(arguments->out, asked_for(ShapesOptions{}));
-    const std::string set = arguments->out + (what == "classes" ? "/manifest.txt" : "/set.jsonl");
+    const std::string set = arguments->out + (what == "classes" ? "/manifest.txt"
+                                              : what == "css"   ? "/css_toy_dataset_novel2_small.dup.npy"
+                                                                : "/set.jsonl");
     print(globals, set + "\n");
     return Json{{"diptych", "data-synth/1"}, {"ok", true}, {"exit", 0}, {"set", set}};
   };

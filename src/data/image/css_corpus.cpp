@@ -5,6 +5,7 @@
 #include "data/css_annotation.h"
 #include "data/image/css_draw.h"
 #include "data/image/synth_folder.h"
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -45,9 +46,17 @@ void draw_scenes(const SceneSet& set, Part part, const char* split, const CssCor
   }
 }
 
+void require_between(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value < least || value > most)
+    throw UsageError("css", concat(name, " = ", value, ": expected ", least, " to ", most));
+}
+
 }  // namespace css
 
 void write_css_corpus(const std::filesystem::path& directory, const CssCorpusOptions& options) {
+  css::require_between("train_queries", options.train_queries, 16, 200000);
+  css::require_between("test_queries", options.test_queries, 16, 200000);
+  css::require_between("size", options.size, 32, 512);
   Json marker = {{"generator", "css"}, {"version", css::kVersion}};
   for (const Row& row : rows_of(options)) marker[row.key] = *parse_integer(row.value);
   write_synth_files(directory, marker, [&](const FileSink& sink) {

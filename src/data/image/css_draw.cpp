@@ -48,8 +48,9 @@ bool covers(Shape shape, int half, int dx, int dy) {
 using Point = cv::Vec3d;
 
 constexpr int kSupersampling = 3;
-constexpr double kSmallRadius = 0.2, kLargeRadius = 0.38;  // in cells, as in the flat drawing
-constexpr double kDistance = 5.2, kElevation = 0.84, kFocal = 1.35;
+// In cells: small enough that a small object behind a large one is seen.
+constexpr double kSmallRadius = 0.19, kLargeRadius = 0.35, kCubeShare = 0.82, kConeHeight = 2.5;
+constexpr double kDistance = 7, kElevation = 0.95, kFocal = 1.87;
 constexpr double kAmbient = 0.55, kDiffuse = 0.55;
 constexpr double kTurn = 0.5;  // of a cube, most, in radians
 constexpr double kPi = 3.14159265358979323846;
@@ -104,6 +105,12 @@ struct Solid {
   double radius, turn;
 };
 
+double height_of(const Solid& solid) {
+  return solid.radius * (solid.shape == Shape::rectangle ? 2 * kCubeShare
+                         : solid.shape == Shape::circle  ? 2
+                                                         : kConeHeight);
+}
+
 std::vector<Point> circle_of(const Point& centre, double radius, int corners) {
   std::vector<Point> out;
   for (int i = 0; i < corners; ++i) {
@@ -115,11 +122,11 @@ std::vector<Point> circle_of(const Point& centre, double radius, int corners) {
 
 // The cube's corners at height z, counter-clockwise from above.
 std::vector<Point> square_of(const Solid& solid, double z) {
+  const double reach = solid.radius * kCubeShare * std::sqrt(2);
   std::vector<Point> out;
   for (int i = 0; i < 4; ++i) {
     const double angle = solid.turn + kPi / 4 + kPi / 2 * i;
-    out.push_back(solid.foot + Point(std::cos(angle) * solid.radius * std::sqrt(2),
-                                     std::sin(angle) * solid.radius * std::sqrt(2), z));
+    out.push_back(solid.foot + Point(std::cos(angle) * reach, std::sin(angle) * reach, z));
   }
   return out;
 }
@@ -127,13 +134,12 @@ std::vector<Point> square_of(const Solid& solid, double z) {
 // What casts the shadow: points whose hull is the solid's.
 std::vector<Point> points_of(const Solid& solid) {
   std::vector<Point> out;
-  const double height = 2 * solid.radius;
   if (solid.shape == Shape::rectangle) {
     out = square_of(solid, 0);
-    for (const Point& corner : square_of(solid, height)) out.push_back(corner);
+    for (const Point& corner : square_of(solid, height_of(solid))) out.push_back(corner);
   } else if (solid.shape == Shape::triangle) {
     out = circle_of(solid.foot, solid.radius, 24);
-    out.push_back(solid.foot + Point(0, 0, height));
+    out.push_back(solid.foot + Point(0, 0, height_of(solid)));
   } else {
     for (int ring = 1; ring < 8; ++ring) {
       const double angle = kPi * ring / 8;
@@ -152,7 +158,7 @@ std::vector<Point> shadow_of(const Solid& solid) {
 }
 
 void draw_cube(cv::Mat& picture, const Camera& camera, const Solid& solid) {
-  const std::vector<Point> low = square_of(solid, 0), high = square_of(solid, 2 * solid.radius);
+  const std::vector<Point> low = square_of(solid, 0), high = square_of(solid, height_of(solid));
   for (size_t i = 0; i < 4; ++i) {
     const size_t next = (i + 1) % 4;
     const Point normal = unit((low[i] + low[next]) / 2 - solid.foot);
@@ -164,7 +170,7 @@ void draw_cube(cv::Mat& picture, const Camera& camera, const Solid& solid) {
 
 void draw_cone(cv::Mat& picture, const Camera& camera, const Solid& solid) {
   constexpr int kFacets = 48;
-  const Point apex = solid.foot + Point(0, 0, 2 * solid.radius);
+  const Point apex = solid.foot + Point(0, 0, height_of(solid));
   const std::vector<Point> base = circle_of(solid.foot, solid.radius, kFacets);
   for (size_t i = 0; i < base.size(); ++i) {
     const Point &left = base[i], &right = base[(i + 1) % base.size()];

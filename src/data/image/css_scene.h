@@ -68,7 +68,7 @@ struct SceneSet {
   std::vector<SceneQuery> queries;
 };
 /// Scenes, each followed by what eight or more edits make of it, until there are `queries` edits. The results of one
-/// scene differ from it and from one another.
+/// scene differ from it and from one another. `queries` is at least 1.
 SceneSet make_scenes(int64_t queries, Part part, uint64_t seed);
 
 }  // namespace diptych::css

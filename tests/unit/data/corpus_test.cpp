@@ -353,8 +353,8 @@ TEST(Corpora, EveryReaderHasDocumentedOptionsThatReadBack) {
   CorpusRegistry corpora("corpus");
   register_corpora(corpora);
   EXPECT_THAT(corpora.names(),
-              ElementsAre("cirr", "coco_captions", "composed_jsonl", "csv", "cuhk_pedes", "fashion200k", "fashioniq",
-                          "flickr_token", "jsonl", "karpathy", "mit_states", "mit_states_comp", "reed"));
+              ElementsAre("cirr", "coco_captions", "composed_jsonl", "css", "csv", "cuhk_pedes", "fashion200k",
+                          "fashioniq", "flickr_token", "jsonl", "karpathy", "mit_states", "mit_states_comp", "reed"));
   for (const auto& [name, entry] : corpora.entries()) {
     EXPECT_FALSE(entry.doc.empty()) << name;
     const auto defaults = entry.defaults();
