@@ -38,7 +38,7 @@ class Features : public ::testing::Test {
     fs::rename(dir() / "set/images", dir() / "pictures");
     const auto trained = train("run", "f.safetensors");
     ASSERT_EQ(trained.exit_code, 0) << trained.err;
-    EXPECT_THAT(trained.err, HasSubstr("image features f.safetensors: 64 rows of"));
+    EXPECT_THAT(trained.err, HasSubstr("image features f.safetensors: 464 rows of"));
   }
   static void TearDownTestSuite() { shared_.reset(); }
   static fs::path dir() { return shared_->path(); }

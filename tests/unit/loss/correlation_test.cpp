@@ -1,4 +1,4 @@
-#include "loss/dcca.h"
+#include "diptych/loss/correlation.h"
 
 #include <gmock/gmock.h>
 #include <torch/torch.h>
@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "diptych/core/error.h"
+#include "loss/dcca.h"
 #include "support/gradcheck.h"
 #include "support/tensor_near.h"
 #include "unit/loss/worked_examples.h"
