@@ -212,8 +212,10 @@ std::unique_ptr<ScoreTiles> text_tiles(System& system, const EncodedSplit& encod
 ProtocolResult evaluate_split(System& system, const DataBundle& data, const Experiment& experiment,
                               const Protocol& protocol, const EncodedSplit& encoded, Split split, bool bootstrap) {
   at::NoGradGuard no_grad;
-  if (protocol.class_texts() && (experiment.evaluate.rescore.method != Rescore::none || experiment.evaluate.text_to_text))
-    throw UsageError("", "this protocol ranks a text for each class, which evaluate.rescore and text_to_text do not know",
+  if (protocol.class_texts() &&
+      (experiment.evaluate.rescore.method != Rescore::none || experiment.evaluate.text_to_text))
+    throw UsageError("",
+                     "this protocol ranks a text for each class, which evaluate.rescore and text_to_text do not know",
                      "set evaluate.rescore.method=none and evaluate.text_to_text=false");
   RankedTexts texts = ranked_texts(data.corpus, encoded, protocol.class_texts());
   const auto tiles = text_tiles(system, encoded, texts);

@@ -39,7 +39,7 @@ data:
   image: {height: 32, width: 32, normalise: half}
   text: {min_count: 1}
 model:
-  image: {type: mobilenet_v2, width: 0.1}
+  image: {type: mobilenet_v2, width: 0.1, stride: 8, blocks: 3}
   text: {type: )" + text + R"(}
   image_head: {type: )" + head +
                              R"(}

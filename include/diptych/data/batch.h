@@ -6,8 +6,8 @@ namespace diptych {
 /// What the loader gives. B pairs, U <= B distinct images (an image that several pairs of the batch share is decoded,
 /// augmented and encoded once), L the longest caption of the batch.
 struct Batch {
-  at::Tensor image;  // [U, 3, H, W] float32, normalised, channels-last; or features [U, F] or [U, R, C], from a cache or
-                     // a file; may be undefined
+  at::Tensor image;  // [U, 3, H, W] float32, normalised, channels-last; or features [U, F] or [U, R, C], from a cache
+                     // or a file; may be undefined
   at::Tensor image_index;       // [B] int64: row of `image` of each pair
   at::Tensor tokens;            // [B, L] int64, 0 = padding
   at::Tensor length;            // [B] int64, >= 1

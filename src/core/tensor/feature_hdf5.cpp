@@ -4,8 +4,12 @@
 #ifdef DIPTYCH_HAVE_HDF5
 #include <ATen/ATen.h>
 #include <hdf5.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <mutex>
 
@@ -230,10 +234,7 @@ std::vector<std::string> ids_of(const fs::path& path, const Hdf5File& file, cons
   return H5Tis_variable_str(set.type) > 0 ? free_texts_of(path, set) : fixed_texts_of(path, set);
 }
 
-}  // namespace
-
-FeatureArray open_hdf5(const fs::path& path, const FeatureFileOptions& options) {
-  const std::lock_guard lock(library());
+FeatureArray open_here(const fs::path& path, const FeatureFileOptions& options) {
   auto file = std::make_shared<Hdf5File>(path);
   std::vector<std::string> all = file->names();
   for (const std::string& given : {options.array, options.ids})  // below a group: known only by its name
@@ -258,6 +259,56 @@ FeatureArray open_hdf5(const fs::path& path, const FeatureFileOptions& options) 
   });
   out.fetch = [rows](const std::vector<int64_t>& which) { return (*rows)(which); };
   return out;
+}
+
+// Reads the file as it will be read later, all rows of it, then ends the process. A file that claims more than
+// compression can hold is read as far as that.
+[[noreturn]] void read_and_exit(const fs::path& path, const FeatureFileOptions& options, uint64_t bytes) {
+  constexpr uint64_t kBestCompression = 1032, kBytesPerSecond = 10 << 20;
+  constexpr int64_t kRows = 256;
+  const rlimit none{0, 0}, seconds{20 + bytes / kBytesPerSecond, 25 + bytes / kBytesPerSecond};
+  setrlimit(RLIMIT_CORE, &none), setrlimit(RLIMIT_CPU, &seconds);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGXCPU}) std::signal(signal, SIG_DFL);
+  library().unlock();  // taken by this very thread, before it became another process
+  try {
+    const FeatureArray array = open_here(path, options);
+    uint64_t row_bytes = 4;
+    for (size_t i = 1; i < array.shape.size(); ++i)
+      if (__builtin_mul_overflow(row_bytes, static_cast<uint64_t>(array.shape[i]), &row_bytes)) _exit(0);
+    const uint64_t held = bytes * kBestCompression / std::max<uint64_t>(row_bytes, 1);
+    const int64_t rows = array.shape.empty() ? 0 : std::min<int64_t>(array.shape[0], static_cast<int64_t>(held));
+    std::vector<int64_t> which;
+    for (int64_t first = 0; first < rows; first += kRows) {
+      which.clear();
+      for (int64_t row = first; row < std::min(first + kRows, rows); ++row) which.push_back(row);
+      array.fetch(which);
+    }
+  } catch (...) {  // whoever reads it next meets the same, and says so
+  }
+  _exit(0);
+}
+
+// The library trusts what a damaged file says and may crash on it. So a child process reads every file first: a crash
+// there is an error message here.
+void try_in_a_child(const fs::path& path, const FeatureFileOptions& options) {
+  uint64_t bytes = 0;
+  posix::open_regular(path, ErrorClass::dat, &bytes);
+  const pid_t child = fork();
+  if (child == 0) read_and_exit(path, options, bytes);
+  if (child < 0) fail(path, "cannot be read: no further process can be started", "end other programs");
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    fail(path, "is damaged: the HDF5 library fails over it", "copy it anew; h5check and h5debug tell more");
+}
+
+}  // namespace
+
+FeatureArray open_hdf5(const fs::path& path, const FeatureFileOptions& options) {
+  const std::lock_guard lock(library());
+  try_in_a_child(path, options);
+  return open_here(path, options);
 }
 
 }  // namespace features

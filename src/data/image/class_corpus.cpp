@@ -103,8 +103,7 @@ void write_pictures(const std::vector<Class>& classes, const ClassCorpusOptions&
       const std::string file =
           concat(classes[c].name, "/", synth_id(classes[c].name.c_str() + 4, static_cast<size_t>(i)));
       sink("text_c10/" + file + ".txt", captions_text(object, Random(seed, {synth, 31, stream})));
-      sink("images/" + file + ".jpg",
-           draw_jpeg(shapes::Scene{object}, options.size, Random(seed, {synth, 32, stream})));
+      sink("images/" + file + ".jpg", shapes::draw({object}, options.size, Random(seed, {synth, 32, stream})).jpeg);
     }
 }
 

@@ -19,7 +19,7 @@ ProtocolResult result_of(const std::vector<int32_t>& fold) {
   return result;
 }
 
-double value(const ProtocolResult& result, const std::string& name) {
+double metric_value(const ProtocolResult& result, const std::string& name) {
   const Metric* metric = result.find(name);
   EXPECT_TRUE(metric) << name;
   return metric ? metric->value : -1;
@@ -39,9 +39,9 @@ at::Tensor matrix() {
 TEST(TextToText, RanksTheOtherCaptionsWithoutTheQuery) {
   ProtocolResult result = result_of({0, 0, 0, 0, 0});
   add_text_to_text(result, MatrixTiles(matrix().to(at::kFloat)), kImage, 1, /*bootstrap=*/true);
-  EXPECT_DOUBLE_EQ(value(result, "t2t/R@1"), 25);  // caption 0 of four queries
-  EXPECT_DOUBLE_EQ(value(result, "t2t/R@2"), 50);
-  EXPECT_DOUBLE_EQ(value(result, "t2t/meanr"), (1 + 3 + 2 + 3) / 4.);
+  EXPECT_DOUBLE_EQ(metric_value(result, "t2t/R@1"), 25);  // caption 0 of four queries
+  EXPECT_DOUBLE_EQ(metric_value(result, "t2t/R@2"), 50);
+  EXPECT_DOUBLE_EQ(metric_value(result, "t2t/meanr"), (1 + 3 + 2 + 3) / 4.);
   EXPECT_EQ(result.find("t2t/R@1")->gallery, 4);
   EXPECT_LE(result.find("t2t/R@1")->low, 25);
   EXPECT_GE(result.find("t2t/R@1")->high, 25);
@@ -51,7 +51,7 @@ TEST(TextToText, RanksTheOtherCaptionsWithoutTheQuery) {
 TEST(TextToText, KeepsToTheFoldsOfTheProtocol) {
   ProtocolResult result = result_of({0, 0, 1, 1, -1});
   add_text_to_text(result, MatrixTiles(matrix().to(at::kFloat)), kImage, 1, false);
-  EXPECT_DOUBLE_EQ(value(result, "t2t/R@1"), 100);  // the sibling is alone in the fold's gallery
+  EXPECT_DOUBLE_EQ(metric_value(result, "t2t/R@1"), 100);  // the sibling is alone in the fold's gallery
   EXPECT_EQ(result.find("t2t/R@1")->gallery, 1);
   EXPECT_FALSE(result.find("t2t/R@2")->available);
   EXPECT_GT(result.find("t2t/R@1")->low, result.find("t2t/R@1")->high);  // no interval was asked for
@@ -72,7 +72,7 @@ TEST(TextToText, AgreesWithSortingOnRandomScores) {
     hits += image[static_cast<size_t>(row.argmax().item<int64_t>())] == image[static_cast<size_t>(query)];
   }
   // the last caption, number 699, is alone with its image
-  EXPECT_NEAR(value(result, "t2t/R@1"), 100. * static_cast<double>(hits) / (count - 1), 1e-9);
+  EXPECT_NEAR(metric_value(result, "t2t/R@1"), 100. * static_cast<double>(hits) / (count - 1), 1e-9);
 }
 
 TEST(TextToText, NeedsSiblings) {

@@ -165,14 +165,6 @@ TEST(EveryLoss, SaysWhichShapeIsWrong) {
               HasSubstr("must be [n, D] and [m, D]"));
   EXPECT_THAT(complaint([&] { structure_preserving_loss(x, x, at::arange(2), label, label); }),
               HasSubstr("image_of_sentence [2] does not fit 3 rows"));
-  EXPECT_THAT(complaint([&] { attention_penalty_loss(at::zeros({3, 2})); }), HasSubstr("[3, 2] has no diagonal"));
-  EXPECT_THAT(complaint([&] { attention_penalty_loss(at::Tensor()); }), HasSubstr("[N, M]"));
-}
-
-TEST(AttentionPenalty, IsTheMeanOverOwnPairsOrOverAll) {
-  const at::Tensor penalty = torch::tensor({{1., 2.}, {4., 9.}}, at::kDouble);
-  EXPECT_DOUBLE_EQ(number(attention_penalty_loss(penalty).total), 5);
-  EXPECT_DOUBLE_EQ(number(attention_penalty_loss(penalty, PenalisedPairs::all).total), 4);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ FittedText& fitting(TextEncoder& made) { return dynamic_cast<FittedText&>(made);
 // Words 4 to 9. Of four captions, 4 stands in all, 5 in two, 6 twice in one, 7 to 9 in one each; 1 is unknown.
 at::Tensor tokens() { return torch::tensor({{4, 5, 1, 0}, {4, 6, 6, 5}, {4, 7, 0, 0}, {8, 9, 4, 0}}, at::kLong); }
 at::Tensor lengths() { return torch::tensor({3, 4, 2, 3}, at::kLong); }
-FittedText::Captions captions() {
+FittedText::Captions few_captions() {
   return [](const auto& visit) {
     visit(tokens().slice(0, 0, 3), lengths().slice(0, 0, 3));
     visit(tokens().slice(0, 3), lengths().slice(0, 3));
@@ -46,7 +46,7 @@ std::shared_ptr<TextEncoder> fitted(const std::string& yaml) {
   const auto made = encoder(yaml, yaml.find("hglmm") == std::string::npos ? at::Tensor() : vectors());
   EXPECT_TRUE(fitting(*made).needs_fit());
   EXPECT_FALSE(fitting(*made).fitted());
-  fitting(*made).fit(captions(), 3);
+  fitting(*made).fit(few_captions(), 3);
   EXPECT_TRUE(fitting(*made).fitted());
   return made;
 }
@@ -175,7 +175,7 @@ TEST(TfIdf, PcaIsThatOfTheTrainingCaptions) {
 TEST(TfIdf, RefusesMoreComponentsThanThereAre) {
   EXPECT_THAT([] { encoder("{type: tfidf, pca: 11}"); }, ThrowsMessage<UsageError>(HasSubstr("model.text.pca=10")));
   const auto made = encoder("{type: tfidf, pca: 4}");
-  EXPECT_THAT([&] { fitting(*made).fit(captions(), 1); }, ThrowsMessage<DataError>(HasSubstr("at most 3")));
+  EXPECT_THAT([&] { fitting(*made).fit(few_captions(), 1); }, ThrowsMessage<DataError>(HasSubstr("at most 3")));
   EXPECT_THROW(fitting(*encoder("{type: tfidf}")).fit([](const auto&) {}, 1), DataError);
 }
 
@@ -206,12 +206,12 @@ TEST(Hglmm, WordVectorsMayBeExplained) {
 
 TEST(Hglmm, SaysWhatItNeeds) {
   const auto bare = encoder("{type: hglmm, word_dim: 3}");
-  EXPECT_THAT([&] { fitting(*bare).fit(captions(), 1); }, ThrowsMessage<UsageError>(HasSubstr("there are none")));
+  EXPECT_THAT([&] { fitting(*bare).fit(few_captions(), 1); }, ThrowsMessage<UsageError>(HasSubstr("there are none")));
   EXPECT_THAT([] { encoder("{type: hglmm, word_dim: 4}", vectors()); },
               ThrowsMessage<UsageError>(HasSubstr("model.text.word_dim=3")));
   EXPECT_THROW(encoder("{type: hglmm, word_dim: 3}", vectors().slice(0, 0, 5)), ShapeError);
   const auto many = encoder("{type: hglmm, word_dim: 3, components: 7}", vectors());
-  EXPECT_THAT([&] { fitting(*many).fit(captions(), 1); }, ThrowsMessage<DataError>(HasSubstr("there are 6")));
+  EXPECT_THAT([&] { fitting(*many).fit(few_captions(), 1); }, ThrowsMessage<DataError>(HasSubstr("there are 6")));
 }
 
 }  // namespace

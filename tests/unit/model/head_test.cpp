@@ -52,6 +52,7 @@ TEST(LinearHead, IsAnAffineMapWithZeroOffsetAtFirst) {
 }
 
 TEST(DualPathHead, TrainsAfterTheLastReluAndComparesBeforeIt) {
+  torch::manual_seed(1);
   const auto made = head("{type: dual_path, dim: 3, layers: 2}");
   const at::Tensor x = formula_centred({64, 6}, 1).to(at::kFloat);
   for (int i = 0; i < 200; ++i) made->forward(x);  // the statistics settle

@@ -186,7 +186,7 @@ TEST(FisherVectors, GradientsMatchDifferences) {
   const HybridMixture mixture = small_mixture();
   const at::Tensor mask = at::ones({2, 3}, at::kBool), weight = at::arange(16, at::kDouble).sin().view({2, 8});
   expect_gradients([&](const at::Tensor& points) { return (fisher_vectors(mixture, points, mask) * weight).sum(); },
-                   some_points().view({2, 3, 2}), 1e-6, 1e-6);
+                   some_points().view({2, 3, 2}), 1e-7, 1e-6);  // signed roots bend much near 0
 }
 
 TEST(FisherVectors, RefuseShapesThatDisagree) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "diptych/core/io/json.h"
+#include "diptych/data/image/class_corpus.h"
 #include "diptych/data/image/positions.h"
 #include "diptych/data/image/synth.h"
 
@@ -72,7 +73,7 @@ inline void write_csv(const std::vector<DrawnPicture>& pictures, const std::file
   file << "image,caption,split\n";
   for (const DrawnPicture& picture : pictures)
     for (const std::string& caption : picture.captions)
-      file << picture.file.filename().string() << "," << caption << "," << picture.split << "\n";
+      file << picture.file.filename().string() << ",\"" << caption << "\"," << picture.split << "\n";
 }
 
 /// A small corpus in the format that the reader `type` expects, below `folder`. Returns whether the type is known; a
@@ -85,10 +86,17 @@ inline bool write_recipe_corpus(const std::string& type, const std::string& anno
     write_positions_corpus(folder, options);
     return true;
   }
+  if (type == "reed") {
+    ClassCorpusOptions options;
+    options.images = 4, options.size = 32;
+    write_class_corpus(folder, options);
+    return true;
+  }
   const std::vector<DrawnPicture> pictures = draw_pictures(folder / "drawn");
-  const std::filesystem::path file = folder / annotations;
+  const std::filesystem::path file = folder / annotations, images = type == "cuhk_pedes" ? folder / "imgs" : folder;
+  std::filesystem::create_directories(images);
   for (const DrawnPicture& picture : pictures)
-    if (type != "jsonl") std::filesystem::create_hard_link(picture.file, folder / picture.file.filename());
+    if (type != "jsonl") std::filesystem::create_hard_link(picture.file, images / picture.file.filename());
   if (type == "jsonl")
     std::filesystem::rename(folder / "drawn/images", folder / "images"),
         std::filesystem::rename(folder / "drawn/set.jsonl", file);

@@ -451,7 +451,7 @@ TEST_F(LoaderTest, RowsOfAFeatureFileStandForPictures) {
   LoaderSource from = source();
   from.features = std::make_shared<CorpusFeatures>(
       std::make_shared<FeatureFile>(FeatureFileOptions{folder / "f.safetensors"}), corpus);
-  const auto row = [&](int64_t image) { return file.tensors["features"][kImages - 1 - image]; };
+  const auto row = [&](int64_t id) { return file.tensors["features"][kImages - 1 - id]; };
 
   Loader loader(from, batches(4), 0, /*training=*/true);
   int64_t pairs = 0;

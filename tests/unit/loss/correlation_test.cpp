@@ -1,4 +1,4 @@
-#include "loss/dcca.h"
+#include "diptych/loss/correlation.h"
 
 #include <gmock/gmock.h>
 #include <torch/torch.h>
@@ -6,8 +6,10 @@
 #include <limits>
 
 #include "diptych/core/error.h"
+#include "loss/dcca.h"
 #include "support/gradcheck.h"
 #include "support/tensor_near.h"
+#include "unit/loss/worked_examples.h"
 
 // E6 is the worked example of the methods specification; its values have six decimals.
 namespace diptych::testing {
@@ -15,8 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
-
-constexpr double kSixDecimals = 6e-7;
 
 at::Tensor rows(std::initializer_list<double> values) {
   return torch::tensor(std::vector<double>(values), at::kDouble).view({-1, 2});
