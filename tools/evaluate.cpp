@@ -17,7 +17,7 @@ Command add_evaluate(CLI::App& app) {
   command->add_option("--protocol", arguments->protocols, "protocol (repeatable); default: the run's own")
       ->allow_extra_args(false);
   command->add_option("--split", arguments->split, "val or test");
-  command->add_option("--out", arguments->out, "where the results go (default RUN/eval)");
+  command->add_option("-o,--out", arguments->out, "where the results go (default RUN/eval)");
   command->add_option("--expect", arguments->expect, "[PROTOCOL:]METRIC OP VALUE; exit 9 if it does not hold")
       ->allow_extra_args(false);
   const auto run = [arguments](const Globals& globals, const Catalog& catalog,

@@ -30,7 +30,7 @@ Command add_report(CLI::App& app) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("report", "One offline HTML page over runs and sweeps");
   command->add_option("RUN", arguments->inputs, "run directories and sweep directories, in the order of the page");
-  command->add_option("-o,--output", arguments->output,
+  command->add_option("-o,--out,--output", arguments->output,
                       "FILE.html; summary.md is written beside it (default: RUN/report/index.html of a single run)");
   command->add_option("--assets", arguments->assets, "put the pictures into this folder instead of into the page");
   command->add_flag("--csv", arguments->csv, "also write metrics.jsonl of every run as CSV beside the page");
