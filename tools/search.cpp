@@ -14,14 +14,27 @@ namespace {
 
 struct SearchArguments {
   std::string gallery, model, checkpoint, queries, out;
-  std::vector<std::string> texts, images;
+  std::vector<std::string> texts, images, changes;
   int64_t k = 10;
 };
 
 std::vector<SearchQuery> queries_of(const SearchArguments& arguments) {
   std::vector<SearchQuery> queries;
   for (const std::string& text : arguments.texts) queries.push_back({View::text, text, "the query"});
-  for (const std::string& file : arguments.images) queries.push_back({View::image, file, file});
+  const size_t changes = arguments.changes.size();
+  if (changes > 1 && arguments.images.size() > 1 && changes != arguments.images.size())
+    throw UsageError::command_line(
+        concat(arguments.images.size(), " pictures and ", changes, " texts: expected one of either, or as many"),
+        "--image A.jpg --text \"...\" --image B.jpg --text \"...\"");
+  for (size_t i = 0; i < std::max(arguments.images.size(), changes); ++i) {
+    const auto at = [&](const std::vector<std::string>& list) { return list.size() == 1 ? list[0] : list[i]; };
+    if (arguments.images.empty())
+      queries.push_back({View::text, at(arguments.changes), "the query"});
+    else if (changes == 0)
+      queries.push_back({View::image, at(arguments.images), at(arguments.images)});
+    else
+      queries.push_back({View::image, at(arguments.images), "the query", at(arguments.changes)});
+  }
   if (!arguments.queries.empty())
     for (SearchQuery& query : read_queries(arguments.queries)) queries.push_back(std::move(query));
   return queries;
@@ -39,7 +52,10 @@ std::string page_of(const SearchOutcome& outcome, const Gallery& gallery) {
   std::vector<report::SearchedFor> queries;
   for (const SearchAnswer& answer : outcome.answers) {
     const bool by_text = answer.query.view == View::text;
-    queries.push_back({by_text ? answer.query.content : "", by_text ? "" : answer.query.content, answer.unknown, {}});
+    queries.push_back({by_text ? answer.query.content : answer.query.change,
+                       by_text ? "" : answer.query.content,
+                       answer.unknown,
+                       {}});
     for (const Scored& found : answer.best) {
       const std::string& content = gallery.content[static_cast<size_t>(found.index)];
       queries.back().hits.push_back({found.score, gallery.ids[static_cast<size_t>(found.index)],
@@ -71,6 +87,8 @@ Command add_search(CLI::App& app) {
   command->add_option("GALLERY", arguments->gallery, "embeddings that `diptych encode` wrote (.safetensors)");
   command->add_option("TEXT", arguments->texts, "what to look for; several in quotes of their own");
   command->add_option("--image", arguments->images, "a picture to look for (repeatable)")->allow_extra_args(false);
+  command->add_option("--text", arguments->changes, "with --image: how the picture is to be changed (model.composer)")
+      ->allow_extra_args(false);
   command->add_option("--queries", arguments->queries, "a file of texts, one a line; - reads standard input");
   command->add_option("--model", arguments->model, "run that encoded the gallery (default: the run named in it)");
   command->add_option("--checkpoint", arguments->checkpoint, "default: the one that encoded the gallery");
@@ -83,8 +101,9 @@ Command add_search(CLI::App& app) {
       throw UsageError::command_line("-o " + escape_for_log(arguments->out) + ": expected a name ending in .html");
     const std::vector<SearchQuery> queries = queries_of(*arguments);
     if (queries.empty())
-      throw UsageError::command_line("no query given",
-                                     "a text in quotes, --image FILE, or --queries FILE with a text a line");
+      throw UsageError::command_line(
+          "no query given",
+          "a text in quotes, --image FILE, both as --image FILE --text TEXT, or --queries FILE with a text a line");
     const Gallery gallery = read_gallery(arguments->gallery);
     const std::string model = arguments->model.empty() ? gallery.header.run : arguments->model;
     const TrainedModel trained =

@@ -57,6 +57,10 @@ std::vector<int64_t> Corpus::caption_rows(Split split) const {
                              [&](size_t row) { return images[captions[row].image_row].split == split; });
 }
 
+std::vector<int64_t> Corpus::modification_rows(Split split) const {
+  return corpora::rows_where(modifications.size(), [&](size_t row) { return modifications[row].split == split; });
+}
+
 std::vector<std::vector<int64_t>> Corpus::captions_of_images() const {
   std::vector<std::vector<int64_t>> rows(images.size());
   for (size_t row = 0; row < captions.size(); ++row) rows[captions[row].image_row].push_back(static_cast<int64_t>(row));

@@ -8,12 +8,13 @@ namespace diptych {
 
 JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text,
                        std::shared_ptr<Head> image_head, std::shared_ptr<Head> text_head,
-                       std::shared_ptr<Scorer> scorer)
+                       std::shared_ptr<Scorer> scorer, std::shared_ptr<Composer> composer)
     : image_(register_module("image", std::move(image))),
       text_(register_module("text", std::move(text))),
       image_head_(register_module("image_head", std::move(image_head))),
       text_head_(register_module("text_head", std::move(text_head))),
       scorer_(register_module("scorer", std::move(scorer))),
+      composer_(composer ? register_module("composer", std::move(composer)) : nullptr),
       pair_scorer_(dynamic_cast<PairScorer*>(scorer_.get())) {
   image_->want_local(pair_scorer_ != nullptr), text_->want_local(pair_scorer_ != nullptr);
   if (image_head_->dimension() != text_head_->dimension())
@@ -21,6 +22,11 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
                      concat("model.image_head.dim = ", image_head_->dimension(), " and model.text_head.dim = ",
                             text_head_->dimension(), " differ: both views need one joint space"),
                      "give both heads the same dim");
+  if (composer_ && pair_scorer_)
+    throw UsageError(
+        "",
+        concat("model.scorer: ", scorer_->describe(), " compares words and places, and a composed query has neither"),
+        "model.scorer: cosine or norm_scale");
 }
 
 at::Tensor JointModel::image_features(const at::Tensor& image) {
@@ -56,6 +62,49 @@ Encoded JointModel::words_view(const at::Tensor& words, const at::Tensor& length
 at::Tensor JointModel::scores(const Encoded& x, const Encoded& y) {
   return pair_scorer_ ? pair_scorer_->pairs(x, y).scores : scorer_->forward(x.global, y.global);
 }
+
+bool JointModel::composes_pictures() const {
+  return composer_ && (composer_->needs().map || composer_->needs().modulated_map);
+}
+ComposerSources JointModel::sources(const at::Tensor& image) {
+  ComposerSources out;
+  if (image.dim() < 4) {
+    if (composes_pictures()) throw ShapeError("this composer reads the image encoder's map, features are not enough");
+    out.features = image;
+    return out;
+  }
+  out.image = image;
+  if (!composer_->needs().map) {
+    out.features = image_features(image);
+    return out;
+  }
+  out.map = image_->feature_map(image);
+  out.features = features_of_map(out.map);
+  return out;
+}
+at::Tensor JointModel::query_embedding(const ComposerSources& sources, const at::Tensor& index,
+                                       const at::Tensor& tokens, const at::Tensor& length) {
+  const ComposerNeeds needs = composer_->needs();
+  const auto chosen = [&](const at::Tensor& of_sources) { return of_sources.index_select(0, index).to(at::kFloat); };
+  ComposerInput input;
+  input.image = chosen(sources.embedding);
+  input.text = text_embedding(tokens, length).to(at::kFloat);
+  input.length = length;
+  if (needs.features) input.features = chosen(sources.features);
+  if (needs.map) input.map = chosen(sources.map);
+  if (needs.words) {
+    const at::Tensor words = text_->embed_words(tokens);
+    input.words = words.masked_fill((tokens == 0).unsqueeze(2), 0).to(at::kFloat);
+  }
+  if (needs.modulated_map)
+    input.modulated_map = [&](const std::vector<BlockModulation>& blocks) {
+      const at::Tensor images = sources.image.index_select(0, index);
+      return image_->modulated_map(images.contiguous(at::MemoryFormat::ChannelsLast), blocks);
+    };
+  const Composed composed = composer_->forward(input);
+  return composed.map.defined() ? image_embedding(features_of_map(composed.map)) : composed.embedding;
+}
+
 int64_t JointModel::dimension() const { return image_head_->dimension(); }
 
 bool name_matches(const std::string& pattern, const std::string& name) {

@@ -24,6 +24,8 @@ Html hit(Thumbnails& thumbnails, const SearchHit& found, size_t rank) {
 
 Html answers(Thumbnails& thumbnails, const SearchedFor& query) {
   Html asked = query.picture.empty() ? element("blockquote", caption_box(query.text))
+               : !query.text.empty() ? picture_of(thumbnails, query.picture, query.picture.filename().string()) +
+                                           element("blockquote", caption_box(query.text))
                                      : picture_of(thumbnails, query.picture, query.picture.filename().string());
   if (!query.unknown.empty())
     asked += notice("note", paragraph("The model does not know: " + join(query.unknown, ", ")));
@@ -35,7 +37,9 @@ Html answers(Thumbnails& thumbnails, const SearchedFor& query) {
 }
 
 std::string heading_of(const SearchedFor& query) {
-  return cut_text(query.picture.empty() ? query.text : query.picture.filename().string(), kHeadingBytes);
+  const std::string picture = query.picture.filename().string();
+  return cut_text(picture.empty() || query.text.empty() ? picture + query.text : concat(picture, ": ", query.text),
+                  kHeadingBytes);
 }
 
 }  // namespace searching

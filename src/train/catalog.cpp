@@ -9,6 +9,7 @@ Catalog::Catalog() {
   register_text_encoders(text_encoders);
   register_heads(heads);
   register_scorers(scorers);
+  register_composers(composers);
   register_losses(losses);
   register_protocols(protocols);
   register_optimizers(optimizers);

@@ -12,6 +12,7 @@
 #include "diptych/core/signals.h"
 #include "diptych/eval/text_recall.h"
 #include "train/count_progress.h"
+#include "train/encode_queries.h"
 #include "train/split_ids.h"
 
 namespace diptych {
@@ -166,12 +167,15 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
 
 EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
                           const FeatureCache* cache) {
-  EncodedSplit encoded{data.corpus.image_rows(split), data.corpus.caption_rows(split), {}, {}};
-  if (encoded.image_rows.empty() || encoded.caption_rows.empty())
-    throw DataError(data.corpus.name,
-                    concat("the split ", enum_text(split), " has ", encoded.image_rows.size(), " images and ",
-                           encoded.caption_rows.size(), " captions; nothing can be evaluated on it"));
+  EncodedSplit encoded = rows_of_split(data.corpus, split);
   EvalScope scope(*system.model);
+  if (system.model->composer()) {
+    const auto features = [&] {
+      return split_features(system, data, experiment, encoded.image_rows, cache, /*mirror=*/false);
+    };
+    encode_queries(system, data, experiment, features, encoded);
+    return encoded;
+  }
   TextViews texts;  // a PairScorer needs the words again
   for_each_caption_block(system, data, experiment, encoded.caption_rows, [&](const CaptionBlock& block) {
     const AutocastScope autocast(experiment.precision, system.device.type());
@@ -234,6 +238,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
       set.x_relation.push_back(data.corpus.images[static_cast<size_t>(row)].relation);
     }
   }
+  if (!encoded.source_rows.empty()) add_queries(set, data.corpus, encoded);
   set.split = enum_text(split);
   set.scorer = system.model->scorer().describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
   set.rescore = experiment.evaluate.rescore;

@@ -39,12 +39,13 @@ std::vector<EvaluatedCaption> evaluated_captions(const DataBundle& data, const E
   std::vector<EvaluatedCaption> out;
   for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
     const auto row = static_cast<size_t>(encoded.caption_rows[i]);
-    const CorpusCaption& caption = data.corpus.captions[row];
+    const bool composed = !encoded.source_rows.empty();
+    const std::string& text = composed ? data.corpus.modifications[row].text : data.corpus.captions[row].text;
+    const auto words = (composed ? data.corpus.modifications[row].tokens : data.corpus.captions[row].tokens).size();
     const std::vector<int64_t>& read = data.token_ids[row];
     const size_t marks = std::ranges::count(read, Vocabulary::kStart) + std::ranges::count(read, Vocabulary::kEnd);
-    out.push_back({ids.y[i], caption.text, ids.y_image[i], static_cast<int64_t>(caption.tokens.size()),
-                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < caption.tokens.size(),
-                   result.y_fold[i]});
+    out.push_back({ids.y[i], text, ids.y_image[i], static_cast<int64_t>(words),
+                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < words, result.y_fold[i]});
   }
   return out;
 }
@@ -83,6 +84,11 @@ std::string opposite_lines(const EvaluationRecord& record) {
 
 }  // namespace
 
+int64_t image_row_of(const Corpus& corpus, const EncodedSplit& encoded, size_t text) {
+  return encoded.source_rows.empty() ? corpus.captions[static_cast<size_t>(encoded.caption_rows[text])].image_row
+                                     : encoded.source_rows[text];
+}
+
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
   SplitIds ids;
   std::vector<int64_t> place(corpus.images.size(), -1), captions_seen(corpus.images.size(), 0);
@@ -90,8 +96,8 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
     place[static_cast<size_t>(row)] = static_cast<int64_t>(ids.x.size());
     ids.x.push_back(corpus.images[static_cast<size_t>(row)].id);
   }
-  for (const int64_t row : encoded.caption_rows) {
-    const auto image = static_cast<size_t>(corpus.captions[static_cast<size_t>(row)].image_row);
+  for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
+    const auto image = static_cast<size_t>(image_row_of(corpus, encoded, i));
     ids.y.push_back(concat(corpus.images[image].id, "#", captions_seen[image]++));
     ids.y_image.push_back(place[image]);
   }
@@ -101,8 +107,10 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
 RankedTexts ranked_texts(const Corpus& corpus, const EncodedSplit& encoded,
                          const std::optional<ClassTextOptions>& class_texts) {
   RankedTexts out{encoded.y, ids_of(corpus, encoded), {}, {}};
-  for (const int64_t image : out.ids.y_image)
-    out.label.push_back(corpus.images[static_cast<size_t>(encoded.image_rows[static_cast<size_t>(image)])].label);
+  for (size_t i = 0; i < encoded.caption_rows.size(); ++i)
+    out.label.push_back(encoded.source_rows.empty()
+                            ? corpus.images[static_cast<size_t>(image_row_of(corpus, encoded, i))].label
+                            : corpus.modifications[static_cast<size_t>(encoded.caption_rows[i])].target_label);
   if (!class_texts) return out;
   ClassTexts classes = diptych::class_texts(encoded.y, out.label, out.ids.y_image, *class_texts);
   SplitIds ids{std::move(out.ids.x), {}, {}};

@@ -55,7 +55,8 @@ ModelOptions::ModelOptions(const Catalog& catalog)
       text(catalog.text_encoders, "bilstm"),
       image_head(catalog.heads, "linear_bn"),
       text_head(catalog.heads, "linear_bn"),
-      scorer(catalog.scorers, "cosine") {}
+      scorer(catalog.scorers, "cosine"),
+      composer(catalog.composers, "none") {}
 
 void TermOptions::read(const ConfigNode& node, const std::string& path, Complaints& complaints) {
   if (!node.is_map()) return detail::complain_kind(node, path, "a map with a type, {type: NAME, ...}", complaints);

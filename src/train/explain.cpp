@@ -68,6 +68,15 @@ Encoded text_view(JointModel& model, const at::Tensor& ids) {
   return model.text_view(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options()));
 }
 
+/// throws UsageError for a run of composed retrieval: its scores are of a picture and a changed picture.
+void require_matching(const LoadedRun& run) {
+  if (run.system->model->composer())
+    throw UsageError::command_line(
+        concat("the run composes queries (model.composer: ", run.experiment->model.composer.type(),
+               "); explanations are of pictures and their captions"),
+        "diptych search GALLERY --image FILE --text TEXT shows what a query finds");
+}
+
 Explanation explain_read(const LoadedRun& run, const ReadPicture& picture, const std::string& text) {
   JointModel& model = *run.system->model;
   const ReadText read = read_text(run, text);
@@ -190,6 +199,7 @@ std::vector<RankedCaption> chosen_of(std::vector<RankedCaption> all, const PairC
 }  // namespace
 
 Explanation explain(const LoadedRun& run, const std::filesystem::path& image, const std::string& text) {
+  require_matching(run);
   return explain_read(run, read_picture(run, image), text);
 }
 
@@ -218,6 +228,7 @@ PairChoice parse_pair_choice(const std::string& text) {
 }
 
 std::vector<ExplainedPair> explain_pairs(const LoadedRun& run, Split split, const PairChoice& choice) {
+  require_matching(run);
   const EncodedSplit encoded = encode_split(*run.system, run.data, *run.experiment, split);
   const auto chosen = chosen_of(ranked_captions(run, encoded), choice, static_cast<uint64_t>(run.experiment->seed));
   const Corpus& corpus = run.data.corpus;

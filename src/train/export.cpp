@@ -173,6 +173,10 @@ std::map<std::string, std::string> origin_of(const TrainedModel& trained) {
 }  // namespace
 
 std::string python_module(const TrainedModel& trained) {
+  if (trained.composes())
+    throw UsageError::command_line(
+        concat("model.composer: ", trained.experiment->model.composer.type(), " has no Python form"),
+        "composed queries are made by `diptych search`");
   PieceCollector pieces;
   const std::string model = model_class(trained, pieces);
   return head_of_module(trained) + kReading + "\n\n" + python_tokenizer() + "\n\n" +

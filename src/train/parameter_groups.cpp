@@ -77,9 +77,10 @@ std::string sample_ids(const Corpus& corpus, const Batch& batch) {
   const auto shown = std::min<int64_t>(batch.caption_row.size(0), 8);
   std::string out;
   for (int64_t i = 0; i < shown; ++i) {
-    const int64_t row = batch.caption_row[i].item<int64_t>();
-    const int64_t image = corpus.captions[static_cast<size_t>(row)].image_row;
-    out += concat(i ? ", " : "", escape_for_log(corpus.images[static_cast<size_t>(image)].id), " (caption ", row, ")");
+    const auto image = static_cast<size_t>(batch.image_row[i].item<int64_t>());
+    out += concat(i ? ", " : "", escape_for_log(corpus.images[image].id),
+                  batch.target_row.defined() ? " (modification " : " (caption ", batch.caption_row[i].item<int64_t>(),
+                  ")");
   }
   return batch.caption_row.size(0) > shown ? out + ", ..." : out;
 }
@@ -93,6 +94,9 @@ void check_labels(const System& system, const DataBundle& data, const Batch& bat
                     concat("labels ", low, " to ", high, " do not fit a classifier of ", classes, " classes"));
 }
 
-bool has_validation(const Corpus& corpus) { return !corpus.image_rows(Split::val).empty(); }
+bool has_validation(const Corpus& corpus) {
+  if (!corpus.modifications.empty()) return !corpus.modification_rows(Split::val).empty();
+  return !corpus.image_rows(Split::val).empty();
+}
 
 }  // namespace diptych

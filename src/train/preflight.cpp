@@ -66,7 +66,7 @@ void Trainer::State::check_selection() const {
   const auto made_up = [](size_t rows) {
     return at::arange(static_cast<int64_t>(rows) * 4, at::kFloat).sin().view({-1, 4});
   };
-  EncodedSplit encoded{data.corpus.image_rows(Split::val), data.corpus.caption_rows(Split::val), {}, {}};
+  EncodedSplit encoded = rows_of_split(data.corpus, Split::val);
   encoded.x = made_up(encoded.image_rows.size());
   encoded.y = made_up(encoded.caption_rows.size());
   if (system.model->pair_scorer()) encoded.scores = encoded.x.mm(encoded.y.t());

@@ -160,6 +160,8 @@ Json data_summary(const DataBundle& data) {
     for (const int64_t row : images) labels.insert(data.corpus.images[static_cast<size_t>(row)].label);
     out["splits"][enum_text(split)] = Json{
         {"images", images.size()}, {"captions", data.corpus.caption_rows(split).size()}, {"labels", labels.size()}};
+    if (!data.corpus.modifications.empty())
+      out["splits"][enum_text(split)]["modifications"] = data.corpus.modification_rows(split).size();
   }
   return out;
 }

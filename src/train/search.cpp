@@ -31,6 +31,35 @@ at::Tensor read_picture(const std::string& file, const ImageOptions& options) {
   return slab.permute({0, 3, 1, 2});
 }
 
+void require_forms(const TrainedModel& trained, const std::vector<SearchQuery>& queries) {
+  for (const SearchQuery& query : queries) {
+    if (trained.composes() && query.view == View::text)
+      throw UsageError::command_line(
+          concat("'", escape_for_log(query.content, 200),
+                 "': this model was trained to change a picture by a text, not on texts alone"),
+          "give the picture too: --image FILE --text \"TEXT\"");
+    if (!trained.composes() && !query.change.empty())
+      throw UsageError::command_line(
+          "--image with --text: this model matches pictures and texts, it does not compose both",
+          "ask by one of them, or train with model.composer");
+  }
+}
+
+/// Notes the words of the query's text that the model does not know.
+std::vector<int64_t> read_words(const TrainedModel& trained, const std::string& text, SearchAnswer& answer) {
+  TrainedModel::Words words = trained.read_text(text, answer.query.place);
+  answer.unknown = std::move(words.unknown);
+  answer.all_unknown = words.unknown_count == words.count;
+  return std::move(words.ids);
+}
+
+/// [1, D] of a picture, changed by a text or not.
+at::Tensor embed_picture(const TrainedModel& trained, SearchAnswer& answer) {
+  const at::Tensor picture = read_picture(answer.query.content, trained.experiment->data.image);
+  if (answer.query.change.empty()) return trained.embed_images(picture);
+  return trained.embed_queries(picture, {read_words(trained, answer.query.change, answer)});
+}
+
 /// [Q, D] raw embeddings; notes unknown words.
 at::Tensor embed_queries(const TrainedModel& trained, std::vector<SearchAnswer>& answers) {
   std::vector<std::vector<int64_t>> texts;
@@ -39,14 +68,11 @@ at::Tensor embed_queries(const TrainedModel& trained, std::vector<SearchAnswer>&
   for (size_t i = 0; i < answers.size(); ++i) {
     SearchAnswer& answer = answers[i];
     if (answer.query.view == View::image) {
-      out[static_cast<int64_t>(i)].copy_(
-          trained.embed_images(read_picture(answer.query.content, trained.experiment->data.image))[0]);
+      out[static_cast<int64_t>(i)].copy_(embed_picture(trained, answer)[0]);
       continue;
     }
-    TrainedModel::Words words = trained.read_text(answer.query.content, answer.query.place);
-    answer.unknown = std::move(words.unknown);
-    answer.all_unknown = words.unknown_count == words.count;
-    texts.push_back(std::move(words.ids)), text_rows.push_back(static_cast<int64_t>(i));
+    texts.push_back(read_words(trained, answer.query.content, answer));
+    text_rows.push_back(static_cast<int64_t>(i));
   }
   if (!texts.empty()) out.index_copy_(0, torch::tensor(text_rows, at::kLong), trained.embed_texts(texts));
   return out;
@@ -68,6 +94,7 @@ SearchOutcome search(const Gallery& gallery, const TrainedModel& trained, const 
   if (!scorer.indexable())
     throw UsageError::command_line(
         concat("the scorer '", scorer.describe(), "' compares pairs by a network and cannot search a gallery"));
+  require_forms(trained, queries);
   require_model_of(gallery, trained);
   if (gallery.embeddings.size(1) != trained.model->dimension())
     throw DataError("gallery", concat("its embeddings have ", gallery.embeddings.size(1), " numbers, the model's ",
@@ -92,8 +119,10 @@ std::vector<SearchQuery> read_queries(const std::string& file) {
 std::string to_text(const SearchOutcome& outcome, const Gallery& gallery) {
   std::string text;
   for (const SearchAnswer& answer : outcome.answers) {
-    text += concat(answer.query.view == View::text ? "text" : "picture", " \"",
-                   escape_for_log(answer.query.content, 200), "\"\n  rank     ", outcome.scorer, "  id\n");
+    text += concat(
+        answer.query.view == View::text ? "text" : "picture", " \"", escape_for_log(answer.query.content, 200), "\"",
+        answer.query.change.empty() ? "" : concat(" changed by \"", escape_for_log(answer.query.change, 200), "\""),
+        "\n  rank     ", outcome.scorer, "  id\n");
     for (size_t rank = 0; rank < answer.best.size(); ++rank) {
       const auto item = static_cast<size_t>(answer.best[rank].index);
       const std::string number = std::to_string(rank + 1);
@@ -120,6 +149,7 @@ Json to_json(const SearchOutcome& outcome, const Gallery& gallery) {
     queries.push_back({{answer.query.view == View::image ? "image" : "text", answer.query.content},
                        {"unknown_words", answer.unknown},
                        {"results", results}});
+    if (!answer.query.change.empty()) queries.back()["text"] = answer.query.change;
   }
   return Json{{"scorer", outcome.scorer},
               {"gallery",

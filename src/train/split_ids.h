@@ -14,6 +14,9 @@ struct SplitIds {
 };
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded);
 
+/// Row of the image that a caption describes, or that a query starts from.
+int64_t image_row_of(const Corpus& corpus, const EncodedSplit& encoded, size_t text);
+
 /// What the images of a split are ranked against: its captions, or one text for each class.
 struct RankedTexts {
   at::Tensor y;                   // [M, D] raw embeddings

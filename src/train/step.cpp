@@ -25,29 +25,53 @@ Json statistics(const at::Tensor& tensor) {
 
 }  // namespace
 
+namespace {
+
+/// x, the queries, and y, the images that answer them.
+void encode_composed(JointModel& model, const Batch& batch, bool image_frozen, LossInput& input) {
+  ComposerSources sources;
+  {
+    const at::AutoGradMode gradients(!image_frozen);
+    sources = model.sources(batch.image);
+  }
+  model.embed_sources(sources);
+  input.x = model.query_embedding(sources, batch.image_index, batch.tokens, batch.length);
+  input.y = sources.embedding.index_select(0, batch.target_index);
+}
+
+/// x, the images of the pairs, and y, their texts; with the scores of a PairScorer.
+void encode_pairs(System& system, const Batch& batch, bool image_frozen, LossInput& input) {
+  at::Tensor features = batch.image;
+  if (const bool cached = features.dim() < 4; !cached) {
+    const at::AutoGradMode gradients(!image_frozen);
+    features = system.model->image_features(batch.image);
+  }
+  const Encoded x = system.model->image_view(features), y = system.model->text_view(batch.tokens, batch.length);
+  input.x = x.global.index_select(0, batch.image_index), input.y = y.global;
+  if (PairScorer* scorer = system.model->pair_scorer(); scorer && system.objective->needs_scores()) {
+    const PairScores pairs = scorer->pairs(x, y);  // of every distinct image
+    input.scores = pairs.scores.index_select(0, batch.image_index);
+    if (pairs.penalty.defined()) input.penalty = pairs.penalty.index_select(0, batch.image_index);
+  }
+}
+
+}  // namespace
+
 ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveStage& stage, Precision precision,
                              int64_t step, double epoch) {
   LossInput input;
   {
     const AutocastScope autocast(precision, system.device.type());
-    at::Tensor features = batch.image;
-    if (const bool cached = features.dim() < 4; !cached) {
-      const at::AutoGradMode gradients(!stage.image_frozen);
-      features = system.model->image_features(batch.image);
-    }
-    const Encoded x = system.model->image_view(features), y = system.model->text_view(batch.tokens, batch.length);
-    input.x = x.global.index_select(0, batch.image_index), input.y = y.global;
-    if (PairScorer* scorer = system.model->pair_scorer(); scorer && system.objective->needs_scores()) {
-      const PairScores pairs = scorer->pairs(x, y);  // of every distinct image
-      input.scores = pairs.scores.index_select(0, batch.image_index);
-      if (pairs.penalty.defined()) input.penalty = pairs.penalty.index_select(0, batch.image_index);
-    }
+    if (system.model->composer())
+      encode_composed(*system.model, batch, stage.image_frozen, input);
+    else
+      encode_pairs(system, batch, stage.image_frozen, input);
   }
   input.x = input.x.to(at::kFloat), input.y = input.y.to(at::kFloat);
   if (system.objective->needs_scores() && !input.scores.defined())
     input.scores = system.model->scorer().forward(input.x, input.y);
   input.label = batch.label;
-  input.image_row = batch.image_row;
+  input.image_row = batch.target_row.defined() ? batch.target_row : batch.image_row;
   input.step = step;
   input.epoch = epoch;
   return system.objective->forward(input, stage.weights);

@@ -27,10 +27,14 @@ std::vector<int64_t> DataBundle::training_images(const std::optional<int64_t>& l
 }
 
 std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>& limit_images) const {
-  std::vector<int64_t> rows = corpus.caption_rows(Split::train);
+  const bool composed = !corpus.modifications.empty();
+  std::vector<int64_t> rows = composed ? corpus.modification_rows(Split::train) : corpus.caption_rows(Split::train);
   const std::vector<int64_t> images = training_images(limit_images);
   const int64_t last = images.empty() ? -1 : images.back();  // rows ascend, and captions follow their image's order
-  std::erase_if(rows, [&](int64_t row) { return corpus.captions[static_cast<size_t>(row)].image_row > last; });
+  std::erase_if(rows, [&](int64_t row) {
+    const auto at = static_cast<size_t>(row);
+    return (composed ? corpus.modifications[at].source_row : corpus.captions[at].image_row) > last;
+  });
   return rows;
 }
 
@@ -45,9 +49,50 @@ std::shared_ptr<const CorpusFeatures> open_features(const Experiment& experiment
   return features;
 }
 
+namespace {
+
+std::vector<std::vector<int64_t>> token_ids_of(const Corpus& corpus, const Vocabulary& vocabulary,
+                                               const TextOptions& options) {
+  std::vector<std::vector<int64_t>> out;
+  const auto add = [&](const auto& texts) {
+    out.reserve(texts.size());
+    for (const auto& text : texts) out.push_back(vocabulary.encode(text.tokens, options));
+  };
+  corpus.modifications.empty() ? add(corpus.captions) : add(corpus.modifications);
+  return out;
+}
+
+/// Queries and a composer go together.
+void check_composed(const Experiment& experiment, const Corpus& corpus) {
+  const std::string composer = experiment.model.composer.type(), sampler = experiment.data.sampler.type();
+  if (corpus.modifications.empty()) {
+    if (composer == "none") return;
+    throw UsageError("",
+                     concat("model.composer.type: = ", composer, ": the corpus ", corpus.name,
+                            " has no modifications, it matches images and captions"),
+                     "model.composer.type: none, or a corpus of composed retrieval");
+  }
+  if (composer == "none")
+    throw UsageError("",
+                     concat("model.composer.type: = none: the corpus ", corpus.name,
+                            " asks by an image and a text, which something has to compose"),
+                     "model.composer.type: tirg_fc, for example");
+  if (sampler != "modifications")
+    throw UsageError("",
+                     concat("data.sampler.type: = ", sampler, ": the corpus ", corpus.name,
+                            " has modifications rather than pairs of an image and a caption"),
+                     "data.sampler.type: modifications");
+  if (experiment.evaluate.flip_sum || experiment.evaluate.text_to_text)
+    throw UsageError("", "evaluate.flip_sum and evaluate.text_to_text are for matching, not for composed queries",
+                     "set both to false");
+}
+
+}  // namespace
+
 DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
   DataBundle data;
   data.corpus = experiment.data.corpus.make()->read();
+  check_composed(experiment, data.corpus);
   for (const std::string& note : data.corpus.notes) log::info(note);
   data.features = open_features(experiment, data.corpus);
   if (data.features)  // what decides results is in the fingerprint, where the file lies is not
@@ -55,9 +100,7 @@ DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
   else
     check_images_exist(data.corpus);
   data.vocabulary = stored ? *stored : Vocabulary::build(data.corpus, experiment.data.text.min_count);
-  data.token_ids.reserve(data.corpus.captions.size());
-  for (const CorpusCaption& caption : data.corpus.captions)
-    data.token_ids.push_back(data.vocabulary.encode(caption.tokens, experiment.data.text));
+  data.token_ids = token_ids_of(data.corpus, data.vocabulary, experiment.data.text);
   if (const std::string& path = experiment.data.text.word_vectors; !path.empty() && !stored) {
     data.word_vectors = read_word_vectors(path, data.vocabulary);
     log::info(concat("word vectors: ", data.word_vectors.found.sum().item<int64_t>(), " of ", data.vocabulary.size(),
@@ -89,6 +132,18 @@ at::Device resolve_device(const std::string& name) {
   throw UsageError("", concat("device = \"", escape_for_log(name), "\": expected auto, cpu, cuda or cuda:N"));
 }
 
+namespace {
+
+ComposerContext composer_context(const Experiment& experiment, ImageEncoder& image, TextEncoder& text,
+                                 int64_t dimension) {
+  const bool pictures = experiment.model.feature_file() == nullptr;
+  const at::Tensor words = text.embed_words(at::ones({1, 1}, at::kLong));
+  return {dimension, image.features(), pictures ? image.local_features() : 0, words.defined() ? words.size(2) : 0,
+          image.block_channels()};
+}
+
+}  // namespace
+
 std::shared_ptr<JointModel> build_model(const Experiment& experiment, const TextContext& context,
                                         bool load_pretrained) {
   auto image = experiment.model.image.make();
@@ -103,7 +158,11 @@ std::shared_ptr<JointModel> build_model(const Experiment& experiment, const Text
     log::info(concat("weights ", image->weights(), ": ", report.brief()));
   }
   const ScorerContext scored{image_head->dimension(), image->local_features(), text->local_features()};
-  return std::make_shared<JointModel>(image, text, image_head, text_head, experiment.model.scorer.make(scored));
+  auto scorer = experiment.model.scorer.make(scored);
+  std::shared_ptr<Composer> composer;
+  if (experiment.model.composer.type() != "none")
+    composer = experiment.model.composer.make(composer_context(experiment, *image, *text, image_head->dimension()));
+  return std::make_shared<JointModel>(image, text, image_head, text_head, scorer, composer);
 }
 
 std::shared_ptr<System> build_system(const Experiment& experiment, const DataBundle& data, bool load_pretrained) {
@@ -133,8 +192,9 @@ Batch to_device(const Batch& batch, at::Device device) {
   const auto move = [&](const at::Tensor& tensor) {
     return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;
   };
-  return Batch{move(batch.image), move(batch.image_index), move(batch.tokens),      move(batch.length),
-               move(batch.label), move(batch.image_row),   move(batch.caption_row), move(batch.unique_image_row)};
+  return Batch{move(batch.image),        move(batch.image_index), move(batch.tokens),      move(batch.length),
+               move(batch.label),        move(batch.image_row),   move(batch.caption_row), move(batch.unique_image_row),
+               move(batch.target_index), move(batch.target_row)};
 }
 
 }  // namespace diptych

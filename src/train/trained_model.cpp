@@ -44,6 +44,7 @@ std::string fingerprint_of(const TrainedModel& trained) {
                            "\n", image.height, " ", image.width, " ", enum_text(image.resize), " ", image.short_side,
                            " ", enum_text(image.normalise), " ", enum_text(image.exif), "\n", text.max_length, " ",
                            text.start_end, " ", trained.experiment->evaluate.flip_sum, "\n");
+  if (trained.composes()) all += trained.experiment->model.composer.type() + "\n";
   for (const auto& [name, tensor] : module_state(*trained.model)) {
     const at::Tensor plain = tensor.contiguous();
     all += concat(name, " ", plain.sizes(), " ",
@@ -90,6 +91,29 @@ at::Tensor TrainedModel::embed_texts(const std::vector<std::vector<int64_t>>& to
     first = last;
   }
   return out;
+}
+
+at::Tensor TrainedModel::embed_queries(const at::Tensor& images,
+                                       const std::vector<std::vector<int64_t>>& token_ids) const {
+  if (!composes())
+    throw UsageError::command_line("this model matches pictures and texts, it does not compose a query of both",
+                                   "ask by the picture or by the text alone, or train with model.composer");
+  EvalScope scope(*model);
+  std::vector<int64_t> rows(token_ids.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  const CaptionBatch texts = caption_batch(token_ids, rows);
+  ComposerSources sources;
+  {
+    AutocastScope autocast(experiment->precision, device.type());
+    sources = model->sources(images.to(device));
+  }
+  model->embed_sources(sources);
+  AutocastScope autocast(experiment->precision, device.type());
+  return model
+      ->query_embedding(sources, torch::tensor(rows, at::kLong).to(device), texts.tokens.to(device),
+                        texts.length.to(device))
+      .to(at::kFloat)
+      .cpu();
 }
 
 TrainedModel::Words TrainedModel::read_text(std::string_view text, const std::string& where) const {

@@ -102,7 +102,8 @@ void Trainer::State::train_step(const Batch& batch, bool boundary) {
 /// Features of a frozen image encoder for this epoch, or undefined when images have to go through it.
 at::Tensor Trainer::State::cached_features() {
   if (!stage->image_frozen) cache = {};
-  if (data.features) return {};  // the loader reads them
+  if (data.features) return {};                      // the loader reads them
+  if (system.model->composes_pictures()) return {};  // features are not enough
   const Augment augment = stage->augment();
   if (!stage->image_frozen || augment == Augment::full || experiment.train.feature_cache_mb == 0) return {};
   if (experiment.data.loader.on_bad_sample == BadSample::skip) return {};  // what is skipped has no features

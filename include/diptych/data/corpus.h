@@ -69,6 +69,8 @@ struct Corpus {
   /// Rows of one split, ascending. `image_rows(Split::train)` includes rest images when the reader merged them.
   std::vector<int64_t> image_rows(Split split) const;
   std::vector<int64_t> caption_rows(Split split) const;
+  /// Rows of Corpus::modifications of one split, ascending.
+  std::vector<int64_t> modification_rows(Split split) const;
   /// Caption rows of every image: result[image_row].
   std::vector<std::vector<int64_t>> captions_of_images() const;
   /// The row of every image's partner, -1 without one. Empty if no image has a partner.

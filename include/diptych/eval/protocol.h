@@ -63,6 +63,11 @@ struct RescoreOptions {
   }
 };
 
+/// Composed retrieval only: what a query (column of the scores) ranks beside the gallery.
+struct ComposedQuery {
+  std::vector<int64_t> subset;  // rows of x of its second, smaller gallery (CIRR); empty: none
+};
+
 /// The encoded evaluation split.
 struct RetrievalSet {
   const ScoreTiles* scores;               // rows: images, columns: captions
@@ -75,12 +80,17 @@ struct RetrievalSet {
   std::vector<std::string> x_relation;
   // Class protocols only: a column is the text of a class, the mean of so many captions, and y_image an image of it.
   std::vector<int64_t> y_captions;
-  std::string split;       // "val", "test"
-  std::string scorer;      // "cosine"
-  RescoreOptions rescore;  // applied to `scores` within each fold
-  uint64_t seed = 1;       // of the bootstrap
-  bool bootstrap = true;   // 95 % intervals (skipped during training)
-  double spread = -1;      // embedding_spread of the two sides, the smaller one; negative: not known
+  // Composed retrieval only: a column is a query, y_label the label of its answers and y_image the row of its source,
+  // which is never ranked for it.
+  std::vector<ComposedQuery> y_query;    // empty: matching
+  std::vector<bool> x_gallery;           // false: CorpusImage::gallery, a row that is only ever a source
+  std::vector<std::string> label_names;  // of labels
+  std::string split;                     // "val", "test"
+  std::string scorer;                    // "cosine"
+  RescoreOptions rescore;                // applied to `scores` within each fold
+  uint64_t seed = 1;                     // of the bootstrap
+  bool bootstrap = true;                 // 95 % intervals (skipped during training)
+  double spread = -1;                    // embedding_spread of the two sides, the smaller one; negative: not known
 };
 
 /// Ranks of one direction under the protocol's relevance.

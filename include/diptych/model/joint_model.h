@@ -1,6 +1,7 @@
 #pragma once
 #include <torch/nn/module.h>
 
+#include "diptych/model/composer.h"
 #include "diptych/model/encoded.h"
 #include "diptych/model/head.h"
 #include "diptych/model/image_encoder.h"
@@ -10,13 +11,23 @@
 
 namespace diptych {
 
-/// The two paths of a matching system and its scorer. Submodules: image, text, image_head, text_head, scorer.
-/// The same encode functions serve training, evaluation, encode and search.
+/// Images that queries of composed retrieval start from, and all that a composer may read of them.
+struct ComposerSources {
+  at::Tensor image;      // [U, 3, H, W], or undefined where features were given
+  at::Tensor map;        // [U, C, h, w] if the composer reads it
+  at::Tensor features;   // [U, F]
+  at::Tensor embedding;  // [U, D], once embed_sources has been called
+};
+
+/// The two paths of a matching system and its scorer. Submodules: image, text, image_head, text_head, scorer; composer
+/// where an image and a text make one query. The same encode functions serve training, evaluation, encode and search.
 class JointModel : public torch::nn::Module {
  public:
-  /// throws UsageError if the heads differ in dimension.
+  /// composer: null for matching. throws UsageError if the heads differ in dimension, and for a composer beside a
+  /// PairScorer.
   JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text, std::shared_ptr<Head> image_head,
-             std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer);
+             std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer,
+             std::shared_ptr<Composer> composer = nullptr);
 
   /// image [U, 3, H, W] -> features, the part that a frozen-encoder cache stores: [U, F], or [U, R, C], the places of
   /// the map, when the scorer is a PairScorer.
@@ -38,6 +49,17 @@ class JointModel : public torch::nn::Module {
   /// The scorer if it compares pairs in detail; null if it compares embeddings.
   PairScorer* pair_scorer() const { return pair_scorer_; }
 
+  /// Composed retrieval only. True if queries are made of pictures or their maps, so that features are not enough.
+  bool composes_pictures() const;
+  /// image [U, 3, H, W], or features [U, F] unless composes_pictures().
+  ComposerSources sources(const at::Tensor& image);
+  void embed_sources(ComposerSources& sources) { sources.embedding = image_embedding(sources.features); }
+  /// The source index[b] (int64 [B]) changed by the text b -> [B, D]. The sources are embedded.
+  at::Tensor query_embedding(const ComposerSources& sources, const at::Tensor& index, const at::Tensor& tokens,
+                             const at::Tensor& length);
+  /// Null: matching.
+  Composer* composer() const { return composer_.get(); }
+
   ImageEncoder& image() { return *image_; }
   TextEncoder& text() { return *text_; }
   Scorer& scorer() { return *scorer_; }
@@ -49,6 +71,7 @@ class JointModel : public torch::nn::Module {
   std::shared_ptr<TextEncoder> text_;
   std::shared_ptr<Head> image_head_, text_head_;
   std::shared_ptr<Scorer> scorer_;
+  std::shared_ptr<Composer> composer_;
   PairScorer* pair_scorer_;
 };
 

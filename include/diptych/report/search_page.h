@@ -18,7 +18,7 @@ struct SearchHit {
 /// What was asked and what was found, best first.
 struct SearchedFor {
   std::string text;
-  std::filesystem::path picture;          // a query by example; empty: by text
+  std::filesystem::path picture;          // a query by example, changed by `text` if there is one; empty: by text
   std::vector<std::string> unknown = {};  // words that the model does not know
   std::vector<SearchHit> hits = {};
 };

@@ -3,6 +3,7 @@
 #include "diptych/data/sampler.h"
 #include "diptych/eval/protocol.h"
 #include "diptych/loss/loss.h"
+#include "diptych/model/composer.h"
 #include "diptych/model/head.h"
 #include "diptych/model/image_encoder.h"
 #include "diptych/model/scorer.h"
@@ -26,6 +27,7 @@ struct Catalog {
   TextEncoderRegistry text_encoders{"text_encoder"};
   HeadRegistry heads{"head"};
   ScorerRegistry scorers{"scorer"};
+  ComposerRegistry composers{"composer"};
   LossRegistry losses{"loss"};
   ProtocolRegistry protocols{"protocol"};
   OptimizerRegistry optimizers{"optimizer"};
@@ -35,7 +37,7 @@ struct Catalog {
   /// visit(registry) for every kind, in the order above.
   void for_each(auto&& visit) const {
     visit(corpora), visit(samplers), visit(image_encoders), visit(text_encoders), visit(heads), visit(scorers);
-    visit(losses), visit(protocols), visit(optimizers), visit(schedules), visit(fits);
+    visit(composers), visit(losses), visit(protocols), visit(optimizers), visit(schedules), visit(fits);
   }
 };
 

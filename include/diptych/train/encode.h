@@ -27,12 +27,16 @@ at::Tensor encode_image_features(System& system, const DataBundle& data, const E
 bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& data, const Experiment& experiment,
                         const std::vector<int64_t>& image_rows, bool mirrored);
 
-/// Raw embeddings of a split, in the order of the corpus.
+/// Raw embeddings of a split, in the order of the corpus. Of composed retrieval: x are the images, y the queries, one
+/// for each modification and each of its sources.
 struct EncodedSplit {
-  std::vector<int64_t> image_rows, caption_rows;
-  at::Tensor x, y;      // [N, D], [M, D] float32, CPU
+  std::vector<int64_t> image_rows, caption_rows;  // caption_rows: of modifications in composed retrieval
+  at::Tensor x, y;                                // [N, D], [M, D] float32, CPU
   at::Tensor scores{};  // [N, M] float32, CPU, of a PairScorer; undefined for others, whose scores follow from x and y
+  std::vector<int64_t> source_rows{};  // composed retrieval: rows of the corpus's images that the M queries start from
 };
+/// Rows of a split's images and captions, or queries; nothing is encoded yet. throws DataError if it has none.
+EncodedSplit rows_of_split(const Corpus& corpus, Split split);
 /// The scores of a split, tile by tile.
 std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded);
 

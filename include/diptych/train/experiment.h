@@ -50,6 +50,7 @@ struct ModelOptions {
   Choice<TextEncoderRegistry> text;
   Choice<HeadRegistry> image_head, text_head;
   Choice<ScorerRegistry> scorer;
+  Choice<ComposerRegistry> composer;
   /// Where the features lie that stand for pictures; null if the image encoder takes pictures.
   const FeatureFileOptions* feature_file() const { return std::any_cast<FeatureFileOptions>(&image.options()); }
   static void visit(auto& self, auto& field) {
@@ -58,6 +59,7 @@ struct ModelOptions {
     field("image_head", self.image_head, "from image features to the joint space");
     field("text_head", self.text_head, "from text features to the joint space");
     field("scorer", self.scorer, "how two embeddings are compared");
+    field("composer", self.composer, "composed retrieval: from an image and a text that changes it to a query");
   }
 };
 

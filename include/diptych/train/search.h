@@ -10,11 +10,12 @@
 
 namespace diptych {
 
-/// One question to a gallery: a text, or a picture.
+/// One question to a gallery: a text, a picture, or a picture and a text that changes it (composed retrieval).
 struct SearchQuery {
   View view = View::text;
-  std::string content;  // the text, or the picture's path
-  std::string place;    // for messages: "the query", "queries.txt:3"
+  std::string content;      // the text, or the picture's path
+  std::string place;        // for messages: "the query", "queries.txt:3"
+  std::string change = {};  // of a picture: how it is to be changed; empty: not at all
 };
 /// Its answer, best first.
 struct SearchAnswer {
@@ -29,11 +30,11 @@ struct SearchOutcome {
 };
 
 /// The k best items of the gallery for every query, by the model's scorer: text to image, image to text, and within one
-/// view. Exact.
+/// view; and to an image changed by a text where the model composes. Exact.
 ///
 /// throws CheckpointError when the gallery was made by another model (another run, checkpoint or preparation),
 /// DataError for an empty text, an unreadable picture; UsageError for k < 1, no query, or a scorer that compares pairs
-/// by a network.
+/// by a network; a text alone asked of a model that composes, a change of one that does not.
 SearchOutcome search(const Gallery& gallery, const TrainedModel& trained, const std::vector<SearchQuery>& queries,
                      int64_t k);
 

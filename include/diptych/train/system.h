@@ -18,13 +18,14 @@ namespace diptych {
 struct DataBundle {
   Corpus corpus;
   Vocabulary vocabulary;
-  std::vector<std::vector<int64_t>> token_ids;     // by caption row
+  std::vector<std::vector<int64_t>> token_ids;     // by caption row; of composed retrieval: by modification
   WordVectors word_vectors;                        // undefined table unless data.text.word_vectors is set
   std::shared_ptr<ImageCache> image_cache;         // null unless data.loader.cache_mb > 0
   std::shared_ptr<const CorpusFeatures> features;  // null unless model.image takes rows of a feature file
 
   LoaderSource source(const Experiment& experiment) const;
-  /// Image rows of the training split, the first `limit` of them if asked; and the rows of their captions.
+  /// Image rows of the training split, the first `limit` of them if asked; and the rows of their captions, or of the
+  /// modifications that start from them.
   std::vector<int64_t> training_images(const std::optional<int64_t>& limit_images) const;
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };

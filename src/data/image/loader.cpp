@@ -15,7 +15,8 @@ namespace diptych {
 /// The pairs of a batch and its distinct images, in order of first appearance.
 struct BatchPlan {
   PairBatch pairs;
-  std::vector<int64_t> image_index;  // of each pair, into unique_rows
+  std::vector<int64_t> image_index;   // of each pair, into unique_rows
+  std::vector<int64_t> target_index;  // the same of its target; empty where pairs have none
   std::vector<int64_t> unique_rows;
 };
 
@@ -23,11 +24,15 @@ namespace {
 
 BatchPlan plan_of(PairBatch pairs) {
   BatchPlan plan;
-  std::unordered_map<int64_t, int64_t> place;
+  std::unordered_map<int64_t, int64_t> places;
+  const auto place_of_image = [&](int64_t row) {
+    const auto [it, is_new] = places.emplace(row, static_cast<int64_t>(plan.unique_rows.size()));
+    if (is_new) plan.unique_rows.push_back(row);
+    return it->second;
+  };
   for (const Pair& pair : pairs) {
-    const auto [it, is_new] = place.emplace(pair.image_row, static_cast<int64_t>(plan.unique_rows.size()));
-    if (is_new) plan.unique_rows.push_back(pair.image_row);
-    plan.image_index.push_back(it->second);
+    plan.image_index.push_back(place_of_image(pair.image_row));
+    if (pair.target_row >= 0) plan.target_index.push_back(place_of_image(pair.target_row));
   }
   plan.pairs = std::move(pairs);
   return plan;
@@ -38,16 +43,16 @@ BatchPlan without(const BatchPlan& plan, const std::vector<ImageFeed::Failure>& 
   std::set<int64_t> bad_rows;
   for (const auto& failure : failed) bad_rows.insert(plan.unique_rows[failure.index]);
   PairBatch kept;
-  std::ranges::copy_if(plan.pairs, std::back_inserter(kept),
-                       [&](const Pair& pair) { return !bad_rows.contains(pair.image_row); });
+  std::ranges::copy_if(plan.pairs, std::back_inserter(kept), [&](const Pair& pair) {
+    return !bad_rows.contains(pair.image_row) && !bad_rows.contains(pair.target_row);
+  });
   return plan_of(std::move(kept));
 }
 
-/// Places of the rows of `kept` in `all`; both in the same order.
+/// Places of the rows of `kept` in `all`.
 std::vector<int64_t> places(const std::vector<int64_t>& kept, const std::vector<int64_t>& all) {
   std::vector<int64_t> out;
-  for (size_t i = 0; i < all.size() && out.size() < kept.size(); ++i)
-    if (all[i] == kept[out.size()]) out.push_back(static_cast<int64_t>(i));
+  for (const int64_t row : kept) out.push_back(std::ranges::find(all, row) - all.begin());
   return out;
 }
 
@@ -74,8 +79,10 @@ void check_pairs(const LoaderSource& source, const std::vector<PairBatch>& batch
   const auto captions = static_cast<int64_t>(source.token_ids.size());
   for (const PairBatch& batch : batches)
     for (const Pair& pair : batch) {
-      if (pair.image_row < 0 || pair.image_row >= images || pair.caption_row < 0 || pair.caption_row >= captions)
+      if (pair.image_row < 0 || pair.image_row >= images || pair.target_row >= images || pair.caption_row < 0 ||
+          pair.caption_row >= captions)
         throw ShapeError(concat("Loader: pair of image ", pair.image_row, " and caption ", pair.caption_row,
+                                pair.target_row >= 0 ? concat(" and target ", pair.target_row) : std::string(),
                                 ", but there are ", images, " images and token ids of ", captions, " captions"));
       if (source.token_ids[static_cast<size_t>(pair.caption_row)].empty())
         throw DataError(source.corpus.name, concat("caption ", pair.caption_row, " has no token"),
@@ -130,9 +137,11 @@ struct Loader::State {
   }
 
   void fill(Batch& batch, const BatchPlan& plan, const at::Tensor& images) const {
-    std::vector<int64_t> labels, image_rows, caption_rows;
+    std::vector<int64_t> labels, image_rows, target_rows, caption_rows;
     for (const Pair& pair : plan.pairs) {
-      labels.push_back(source.corpus.images[static_cast<size_t>(pair.image_row)].label);
+      const int64_t shown = pair.target_row >= 0 ? pair.target_row : pair.image_row;
+      labels.push_back(source.corpus.images[static_cast<size_t>(shown)].label);
+      if (pair.target_row >= 0) target_rows.push_back(pair.target_row);
       image_rows.push_back(pair.image_row);
       caption_rows.push_back(pair.caption_row);
     }
@@ -143,6 +152,9 @@ struct Loader::State {
     batch.image_row = integers(image_rows);
     batch.caption_row = integers(caption_rows);
     batch.unique_image_row = integers(plan.unique_rows);
+    if (target_rows.empty()) return;
+    batch.target_index = integers(plan.target_index);
+    batch.target_row = integers(target_rows);
   }
 
   /// Takes note of a batch's bad images. throws the first error unless the policy tolerates it.

@@ -181,10 +181,12 @@ TEST(Identities, ABatchOfOneIdentityIsRefused) {
 TEST(Samplers, D16_AnEmptyTrainingSplit) {
   Corpus corpus = corpus_of({1, 1});
   for (CorpusImage& image : corpus.images) image.split = Split::test;
-  for (const std::string& name : samplers().names())
+  for (const std::string& name : samplers().names()) {
+    if (name == "modifications") continue;  // of corpora of its own
     EXPECT_THAT(error_of(3, [&] { make(corpus, 2, "{type: " + name + "}"); }),
                 HasSubstr("training split holds no captions"))
         << name;
+  }
 }
 
 TEST(UniqueImages, NoImageTwiceAndItsPairsAdjacent) {

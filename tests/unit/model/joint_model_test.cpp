@@ -200,5 +200,79 @@ TEST(ToChannelsLast, ConvertsConvolutionsAndNothingElse) {
   EXPECT_TRUE(parameters["text.embedding.weight"].is_contiguous());
 }
 
+ComposerRegistry& composer_kinds() {
+  static ComposerRegistry kinds = [] {
+    ComposerRegistry made{"composer"};
+    register_composers(made);
+    return made;
+  }();
+  return kinds;
+}
+std::shared_ptr<JointModel> composing_model(const std::string& composer) {
+  const Kinds kinds;
+  const auto image = make_from(kinds.images, "{type: resnet18}");
+  const auto text = make_from(kinds.texts, "{type: lstm, word_dim: 6, hidden: 5}", TextContext{13, {}});
+  return std::make_shared<JointModel>(
+      image, text, make_from(kinds.heads, "{type: linear_bn, dim: 8}", HeadContext{image->features()}),
+      make_from(kinds.heads, "{type: linear_bn, dim: 8}", HeadContext{text->features()}),
+      make_from(kinds.scorers, "{type: cosine}", ScorerContext{8, 512, 5}),
+      make_from(composer_kinds(), composer, ComposerContext{8, 512, 512, 6, image->block_channels()}));
+}
+at::Tensor composed_queries(JointModel& model, const at::Tensor& index) {
+  ComposerSources sources = model.sources(photos());
+  model.embed_sources(sources);
+  return model.query_embedding(sources, index, captions(), caption_lengths());
+}
+
+TEST(JointModelComposing, EveryComposerMakesAQueryOfEachSourceAndText) {
+  for (const std::string& name : composer_kinds().names()) {
+    if (name == "none") continue;
+    SCOPED_TRACE(name);
+    const auto model = composing_model("{type: " + name + "}");
+    const at::Tensor index = torch::tensor({3, 0, 0, 1}, at::kLong);
+    const at::Tensor queries = composed_queries(*model, index);
+    EXPECT_EQ(queries.sizes(), (std::vector<int64_t>{4, 8}));
+    EXPECT_TRUE(queries.isfinite().all().item<bool>());
+    queries.square().sum().backward();
+    bool trains = false;
+    for (const auto& parameter : model->named_parameters())
+      trains |= parameter.value().grad().defined() && parameter.value().grad().abs().max().item<double>() > 0;
+    EXPECT_TRUE(trains);
+  }
+}
+
+TEST(JointModelComposing, OneSidedComposersGiveTheEmbeddingsOfThatSide) {
+  const at::Tensor index = torch::tensor({3, 0, 0, 1}, at::kLong);
+  const auto by_image = composing_model("{type: image_only}"), by_text = composing_model("{type: text_only}");
+  by_image->eval(), by_text->eval();
+  const at::NoGradGuard no_grad;
+  const at::Tensor images = by_image->image_embedding(by_image->image_features(photos()));
+  EXPECT_TENSOR_NEAR(composed_queries(*by_image, index), images.index_select(0, index), 1e-6);
+  EXPECT_TENSOR_NEAR(composed_queries(*by_text, index), by_text->text_embedding(captions(), caption_lengths()), 1e-6);
+}
+
+TEST(JointModelComposing, FilmThatScalesByOneIsTheImage) {
+  const auto model = composing_model("{type: film}");  // starts with gamma = 1, beta = 0
+  model->eval();
+  const at::NoGradGuard no_grad;
+  const at::Tensor index = torch::tensor({2, 2, 1, 0}, at::kLong);
+  const at::Tensor images = model->image_embedding(model->image_features(photos()));
+  EXPECT_TENSOR_NEAR(composed_queries(*model, index), images.index_select(0, index), 1e-4);
+}
+
+TEST(JointModelComposing, FeaturesAreEnoughUnlessTheComposerReadsTheMap) {
+  const auto fc = composing_model("{type: tirg_fc}"), conv = composing_model("{type: tirg_conv}");
+  EXPECT_FALSE(fc->composes_pictures());
+  EXPECT_TRUE(conv->composes_pictures());
+  fc->eval();
+  const at::NoGradGuard no_grad;
+  const at::Tensor index = torch::tensor({3, 0, 0, 1}, at::kLong);
+  ComposerSources stored = fc->sources(fc->image_features(photos()));
+  fc->embed_sources(stored);
+  EXPECT_TENSOR_NEAR(fc->query_embedding(stored, index, captions(), caption_lengths()), composed_queries(*fc, index),
+                     1e-6);
+  EXPECT_THROW(conv->sources(at::zeros({4, 512})), ShapeError);
+}
+
 }  // namespace
 }  // namespace diptych::testing

@@ -65,7 +65,7 @@ class ImageCache {
 /// Everything fixed that a loader needs.
 struct LoaderSource {
   const Corpus& corpus;
-  const std::vector<std::vector<int64_t>>& token_ids;  // by caption row
+  const std::vector<std::vector<int64_t>>& token_ids;  // by Pair::caption_row
   ImageOptions image;
   LoaderOptions options;
   uint64_t seed;

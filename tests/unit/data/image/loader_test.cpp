@@ -88,6 +88,28 @@ std::vector<int64_t> values(const at::Tensor& tensor) {
   return {tensor.data_ptr<int64_t>(), tensor.data_ptr<int64_t>() + tensor.numel()};
 }
 
+TEST_F(LoaderTest, ComposedPairsBringTheirTargetsAndTheirLabels) {
+  const PairBatch pairs{{2, 5, 7}, {2, 6, 3}, {7, 0, 2}};
+  const Batch batch = read_all({pairs}, 0, false).front();
+  EXPECT_TRUE(at::equal(batch.unique_image_row, torch::tensor({2, 7, 3}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.image_index, torch::tensor({0, 0, 1}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.target_index, torch::tensor({1, 2, 0}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.target_row, torch::tensor({7, 3, 2}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.label, torch::tensor({107, 103, 102}, at::kLong)));
+  EXPECT_EQ(batch.image.size(0), 3);
+  EXPECT_FALSE(read_all(batches(), 0, false).front().target_row.defined());
+}
+
+TEST_F(LoaderTest, AnUnreadableTargetTakesItsQueriesAlong) {
+  damage(7);
+  options.on_bad_sample = BadSample::skip, options.max_bad_fraction = 0.5;
+  const Batch batch = read_all({{{2, 5, 7}, {2, 6, 3}, {7, 0, 2}, {1, 1, 4}}}, 0, false).front();
+  EXPECT_TRUE(at::equal(batch.image_row, torch::tensor({2, 1}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.target_row, torch::tensor({3, 4}, at::kLong)));
+  EXPECT_TRUE(at::equal(batch.unique_image_row, torch::tensor({2, 3, 1, 4}, at::kLong)));
+  EXPECT_EQ(batch.image.size(0), 4);
+}
+
 TEST_F(LoaderTest, SharedImagesAppearOnceInOrderOfFirstAppearance) {
   Loader loader(source(), {{{4, 8}, {2, 4}, {4, 9}, {0, 1}}}, 0, false);
   Batch batch;

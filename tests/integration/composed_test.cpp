@@ -1,0 +1,96 @@
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "diptych/core/io/json.h"
+#include "support/program_suite.h"
+#include "support/slurp.h"
+
+// Composed retrieval as a user runs it: scenes are drawn, TIRG is trained on their edits, evaluated and asked.
+
+namespace diptych::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr const char* kComposed = R"(experiment: composed
+seed: 2
+threads: 1
+data:
+  corpus: {type: css, root: set}
+  image: {height: 32, width: 32, flip: false, normalise: half}
+  text: {min_count: 1}
+  sampler: {type: modifications}
+model:
+  image: {type: mobilenet_v2, width: 0.1}
+  text: {type: lstm, word_dim: 16, hidden: 16}
+  image_head: {type: linear, dim: 16}
+  text_head: {type: linear, dim: 16}
+  scorer: {type: norm_scale}
+  composer: {type: tirg_conv}
+objective: [{type: tirg_softmax}]
+train:
+  batch_size: 16
+  on_collapse: warn
+  stages: [{name: all, epochs: 1, optim: {type: adam, lr: 1e-3}}]
+evaluate:
+  protocol: {type: css-3d}
+)";
+
+class ComposedRuns : public ProgramSuite<ComposedRuns> {
+ public:
+  static void prepare() {
+    std::ofstream(dir() / "composed.yaml") << kComposed;
+    must({"data", "synth", "css", "-o", "set", "--train-queries", "200", "--test-queries", "60"});
+    const auto trained = must({"train", "-c", "composed.yaml", "--run-dir", "run"});
+    EXPECT_THAT(trained.err + trained.out, HasSubstr("css-3d"));
+  }
+  static std::filesystem::path a_scene() { return dir() / "set/images/css_test_000000.png"; }
+};
+
+TEST_F(ComposedRuns, TrainingEndsWithTheRecallOfTheTestQueries) {
+  const Json result = parse_json(slurp(dir() / "run/eval/css-3d/metrics.json"), "");
+  EXPECT_EQ(result["split"], "test");
+  EXPECT_GE(result["metrics"].size(), 1U);
+}
+
+TEST_F(ComposedRuns, EvaluateGivesTheSameNumbers) {
+  must({"evaluate", "run", "--out", "again"});
+  EXPECT_EQ(parse_json(slurp(dir() / "again/css-3d/metrics.json"), "")["metrics"],
+            parse_json(slurp(dir() / "run/eval/css-3d/metrics.json"), "")["metrics"]);
+}
+
+TEST_F(ComposedRuns, AGalleryIsAskedByAPictureAndAText) {
+  must({"encode", "run", "--images", "set/images", "-o", "scenes.safetensors"});
+  const auto found = must({"search", "scenes.safetensors", "--model", "run", "--image", a_scene().string(), "--text",
+                           "make red circle blue", "-o", "page.html", "-k", "3"});
+  EXPECT_THAT(found.out, AllOf(HasSubstr("changed by \"make red circle blue\""), HasSubstr("norm_scale")));
+  EXPECT_THAT(slurp(dir() / "page.html"), HasSubstr("make red circle blue"));
+  const Json one = Json::parse(
+      must({"search", "scenes.safetensors", "--image", a_scene().string(), "--text", "make red circle blue", "--json"})
+          .out);
+  const Json other = Json::parse(
+      must({"search", "scenes.safetensors", "--image", a_scene().string(), "--text", "remove red circle", "--json"})
+          .out);
+  EXPECT_NE(one["queries"][0]["results"][0]["score"], other["queries"][0]["results"][0]["score"]);
+}
+
+TEST_F(ComposedRuns, WhatDoesNotGoTogetherIsSaid) {
+  must({"encode", "run", "--images", "set/images", "-o", "gallery.safetensors"});
+  expect_failure({"search", "gallery.safetensors", "blue circle"}, 2, {"--image FILE --text"});
+  expect_failure({"train", "-c", "composed.yaml", "--run-dir", "none", "model.composer.type=none"}, 2,
+                 {"model.composer.type", "tirg_fc"});
+  expect_failure({"train", "-c", "composed.yaml", "--run-dir", "none", "data.sampler.type=shuffled_pairs"}, 2,
+                 {"data.sampler.type", "modifications"});
+  expect_failure({"export", "run", "-o", "exported"}, 2, {"model.composer", "no Python form"});
+  expect_failure({"explain", "run", "--image", a_scene().string(), "--text", "x", "-o", "x.html"}, 2, {"composes"});
+}
+
+TEST_F(ComposedRuns, TheReportShowsQueriesWithTheirChange) {
+  must({"report", "run", "-o", "report.html"});
+  EXPECT_THAT(slurp(dir() / "report.html"), HasSubstr("css-3d"));
+}
+
+}  // namespace
+}  // namespace diptych::testing
