@@ -2,7 +2,16 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
 namespace diptych {
+namespace {
+
+constexpr int64_t kStemStride = 4;  // conv1 and the pooling behind it
+
+int64_t base_channels(double width) { return std::max<int64_t>(8, std::llround(64 * width / 8) * 8); }
+
+}  // namespace
 
 /// Basic: 3x3, 3x3. Bottleneck: 1x1, 3x3, 1x1. The shortcut is projected where shapes change.
 class ResNet::Block : public torch::nn::Module {
@@ -48,16 +57,21 @@ class ResNet::Block : public torch::nn::Module {
 
 ResNet::ResNet(const Options& options, bool bottleneck, const std::array<int, 4>& blocks)
     : ConvEncoder(options),
-      conv1_(register_module("conv1", conv2d(3, 64, 7, 2))),
-      bn1_(register_module("bn1", batch_norm(64))),
+      conv1_(register_module("conv1", conv2d(3, base_channels(options.width), 7, 2))),
+      bn1_(register_module("bn1", batch_norm(base_channels(options.width)))),
       bottleneck_(bottleneck),
-      depths_(blocks) {
-  channels_ = 64;
+      depths_(blocks),
+      base_(base_channels(options.width)),
+      stride_(options.stride) {
+  channels_ = base_;
+  int64_t reached = kStemStride;
   for (int layer = 0; layer < 4; ++layer) {
-    const int64_t planes = int64_t{64} << layer;
+    const int64_t planes = base_ << layer;
+    const bool halves = layer > 0 && reached < stride_;
+    if (halves) reached *= 2;
     const auto group = register_module("layer" + std::to_string(layer + 1), std::make_shared<torch::nn::Module>());
     for (int i = 0; i < blocks[layer]; ++i) {
-      const int64_t stride = layer > 0 && i == 0 ? 2 : 1;
+      const int64_t stride = halves && i == 0 ? 2 : 1;
       blocks_.push_back(
           group->register_module(std::to_string(i), std::make_shared<Block>(channels_, planes, stride, bottleneck)));
       channels_ = bottleneck ? 4 * planes : planes;
@@ -94,14 +108,14 @@ PythonPiece ResNet::python() const {
         return (x + (self.downsample(image) if self.downsample else image)).relu()
 )py";
   const std::string definition = R"py(class ResNet(nn.Module):
-    def __init__(self, blocks, bottleneck, pool):
+    def __init__(self, blocks, bottleneck, base, strides, pool):
         super().__init__()
-        self.conv1, self.bn1 = conv(3, 64, 7, 2), nn.BatchNorm2d(64)
-        channels = 64
+        self.conv1, self.bn1 = conv(3, base, 7, 2), nn.BatchNorm2d(base)
+        channels = base
         for layer, count in enumerate(blocks):
-            planes, group = 64 << layer, []
+            planes, group = base << layer, []
             for i in range(count):
-                group.append(ResidualBlock(channels, planes, 2 if layer and i == 0 else 1, bottleneck))
+                group.append(ResidualBlock(channels, planes, strides[layer] if i == 0 else 1, bottleneck))
                 channels = 4 * planes if bottleneck else planes
             setattr(self, f"layer{layer + 1}", nn.Sequential(*group))
         self.pool = pool
@@ -112,7 +126,8 @@ PythonPiece ResNet::python() const {
 )py";
   return python_with({block, definition}, "ResNet",
                      concat("blocks=(", depths_[0], ", ", depths_[1], ", ", depths_[2], ", ", depths_[3],
-                            "), bottleneck=", bottleneck_ ? "True" : "False"));
+                            "), bottleneck=", bottleneck_ ? "True" : "False", ", base=", base_, ", strides=(1, ",
+                            stride_ > 4 ? 2 : 1, ", ", stride_ > 8 ? 2 : 1, ", ", stride_ > 16 ? 2 : 1, ")"));
 }
 
 std::vector<int64_t> ResNet::block_channels() const {

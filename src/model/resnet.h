@@ -12,11 +12,24 @@ namespace diptych {
 class ResNet : public ConvEncoder, public PythonForm {
  public:
   struct Options : ConvOptions {
+    double width = 1;
+    int64_t stride = 32;
     bool zero_init_residual = false;
     static void visit(auto& self, auto& field) {
       ConvOptions::visit(self, field);
       field("zero_init_residual", self.zero_init_residual,
             "without pretrained weights: the last BatchNorm of each block starts at 0, each block as the identity");
+      field("width", self.width,
+            "multiplies every layer's channels, rounded to multiples of 8; pretrained weights expect 1",
+            {.lo = 0.125, .hi = 4});
+      field("stride", self.stride,
+            "pixels from one place of the feature map to the next: 32, 16, 8 or 4. Below 32 the last layers do not "
+            "halve the map: a finer map, more arithmetic; pretrained weights expect 32",
+            {.lo = 4, .hi = 32});
+    }
+    void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
+      if (stride & (stride - 1))
+        complaints.add(origin, concat(path, ".stride = ", stride, ": expected 32, 16, 8 or 4"));
     }
   };
   /// blocks: how many in each of the four layers. Bottleneck blocks have 4 times the layer's channels at their end.
@@ -34,6 +47,7 @@ class ResNet : public ConvEncoder, public PythonForm {
   std::vector<std::shared_ptr<Block>> blocks_;
   bool bottleneck_;
   std::array<int, 4> depths_;
+  int64_t base_, stride_;  // channels of the first layer; pixels between places
 };
 
 /// One registered type a depth.

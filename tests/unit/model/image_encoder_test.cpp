@@ -291,7 +291,7 @@ TEST(MobileNetV1, WidthAndActivationAreOptions) {
 
 TEST(ImageEncoder, RefusesOptionsOutOfRange) {
   EXPECT_THAT([] { image_encoder("{type: mobilenet_v2, width: 3}"); }, ThrowsMessage<UsageError>(HasSubstr("width")));
-  EXPECT_THAT([] { image_encoder("{type: resnet18, width: 1}"); }, ThrowsMessage<UsageError>(HasSubstr("width")));
+  EXPECT_THAT([] { image_encoder("{type: resnet18, blocks: 1}"); }, ThrowsMessage<UsageError>(HasSubstr("blocks")));
   EXPECT_THAT([] { image_encoder("{type: resnet19}"); }, ThrowsMessage<UsageError>(HasSubstr("resnet18")));
 }
 
@@ -369,6 +369,17 @@ TEST(ResNet, CanStartItsBlocksAsTheIdentity) {
   const auto encoder = image_encoder("{type: resnet50, zero_init_residual: true}");
   EXPECT_EQ(encoder->named_parameters()["layer3.2.bn3.weight"].abs().max().item<double>(), 0);
   EXPECT_EQ(encoder->named_parameters()["layer3.2.bn2.weight"].min().item<double>(), 1);
+}
+
+TEST(ResNet, WidthAndStrideMakeSmallOnes) {
+  const auto small = image_encoder("{type: resnet18, width: 0.25, stride: 8}");
+  EXPECT_EQ(small->features(), 128);
+  EXPECT_EQ(small->block_channels(), (std::vector<int64_t>{16, 16, 32, 32, 64, 64, 128, 128}));
+  EXPECT_EQ(small->feature_map(at::zeros({2, 3, 48, 48})).sizes(), (std::vector<int64_t>{2, 128, 6, 6}));
+  EXPECT_EQ(image_encoder("{type: resnet50, stride: 16}")->feature_map(at::zeros({1, 3, 64, 64})).sizes(),
+            (std::vector<int64_t>{1, 2048, 4, 4}));
+  EXPECT_THAT([] { image_encoder("{type: resnet18, stride: 12}"); },
+              ThrowsMessage<UsageError>(HasSubstr("32, 16, 8 or 4")));
 }
 
 TEST(Autocast, PoolsInFloat32AndStaysNearFloat32) {
