@@ -10,10 +10,10 @@
 #include "diptych/eval/metrics.h"
 #include "diptych/eval/ranks.h"
 #include "eval/direction_ranks.h"
+#include "eval/query_kind.h"
 #include "eval/result_format.h"
 
 namespace diptych {
-namespace zeroshot {
 
 void require_class_texts(const RetrievalSet& set) {
   const auto rows = static_cast<size_t>(set.scores->rows()), cols = static_cast<size_t>(set.scores->cols());
@@ -26,6 +26,8 @@ void require_class_texts(const RetrievalSet& set) {
   if (const auto twice = std::ranges::adjacent_find(labels); twice != labels.end())
     throw ShapeError(concat("RetrievalSet: class ", *twice, " has two texts"));
 }
+
+namespace zeroshot {
 
 RankTable rank(const RetrievalSet& set) {
   RankRequest request{set.scores, {}, {}, {}, {}, /*all=*/true};
@@ -93,7 +95,8 @@ std::string describe(const ClassPlan& plan, const RetrievalSet& set) {
 ClassZeroshot::ClassZeroshot(ClassPlan plan) : plan_(std::move(plan)) { std::ranges::sort(plan_.precision); }
 
 ProtocolResult ClassZeroshot::evaluate(const RetrievalSet& set) const {
-  zeroshot::require_class_texts(set);
+  require_captions(set, plan_.name);
+  require_class_texts(set);
   const RankTable table = zeroshot::rank(set);
   if (table.cols.query.empty())
     throw DataError(concat("protocol ", plan_.name, " on the ", set.split, " split"),

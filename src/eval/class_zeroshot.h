@@ -14,6 +14,9 @@ struct ClassPlan {
   int64_t published_classes = 0;  // of the test split; 0: nothing published
 };
 
+/// The columns of a set are texts of classes, one each. throws ShapeError where they are not.
+void require_class_texts(const RetrievalSet& set);
+
 /// Classes that were not seen in training, each with one text: the mean of its captions' embeddings (Reed et al., CVPR
 /// 2016; CMPM/CMPC, ECCV 2018). In percent:
 ///

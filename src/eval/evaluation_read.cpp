@@ -66,11 +66,15 @@ EvaluatedImage image_of_line(const JsonLines& lines, const Json& line) {
   return image;
 }
 
-EvaluatedCaption caption_of_line(const JsonLines& lines, const Json& line, int64_t images) {
+EvaluatedCaption caption_of_line(const JsonLines& lines, const Json& line, int64_t images, bool composed) {
   EvaluatedCaption caption{lines.field<std::string>(line, "caption"), lines.field<std::string>(line, "text"),
                            lines.field<int64_t>(line, "of"),          lines.field<int64_t>(line, "tokens"),
                            lines.field<int64_t>(line, "unknown"),     lines.field<bool>(line, "cut"),
                            lines.field<int32_t>(line, "fold")};
+  if (line.contains("target") != composed)
+    lines.fail(composed ? "a composed query has no 'target'" : "has a 'target', but metrics.json is of captions");
+  if (composed && (caption.target = lines.field<int64_t>(line, "target")) < 0)
+    lines.fail(concat("'target' is ", caption.target, "; labels are not negative"));
   if (caption.image < 0 || caption.image >= images)
     lines.fail(concat("'of' is ", caption.image, ", but there are ", images, " images"));
   if (caption.unknown < 0 || caption.tokens < 0) lines.fail("a count of words is negative");
@@ -91,7 +95,8 @@ std::string read_items(const std::filesystem::path& file, EvaluationRecord& reco
     lines.fail(
         concat("is of the ", escape_for_log(split), " split, metrics.json of ", escape_for_log(record.result.split)));
   for (int64_t i = 0; i < images; ++i) record.images.push_back(image_of_line(lines, lines.next()));
-  for (int64_t i = 0; i < captions; ++i) record.captions.push_back(caption_of_line(lines, lines.next(), images));
+  for (int64_t i = 0; i < captions; ++i)
+    record.captions.push_back(caption_of_line(lines, lines.next(), images, record.result.composed));
   if (!lines.at_end()) lines.fail("more lines follow than the first line says");
   return xxh128(lines.text());
 }
@@ -238,7 +243,13 @@ int64_t EvaluationRecord::image_of(const std::string& direction, int64_t query) 
 }
 
 bool EvaluationRecord::relevant(int64_t image, int64_t caption) const {
-  const int64_t described = captions[static_cast<size_t>(caption)].image;
+  const EvaluatedCaption& item = captions[static_cast<size_t>(caption)];
+  const int64_t described = item.image;
+  if (item.target >= 0) {
+    const EvaluatedImage &answer = images[static_cast<size_t>(image)], &source = images[static_cast<size_t>(described)];
+    const bool left_out = image == described || (source.fold < 0 && answer.label == source.label);
+    return answer.label == item.target && !left_out;
+  }
   if (!result.by_identity) return described == image;
   return images[static_cast<size_t>(described)].label == images[static_cast<size_t>(image)].label;
 }

@@ -29,6 +29,11 @@ void require_fit(const EvaluationRecord& record) {
     if (record.top[d].size() != record.result.ranks[d].query.size())
       throw ShapeError(concat("write_evaluation_record: ", record.top[d].size(), " top lists for ",
                               record.result.ranks[d].query.size(), " queries"));
+  for (const EvaluatedCaption& caption : record.captions)
+    if ((caption.target >= 0) != record.result.composed)
+      throw ShapeError(concat("write_evaluation_record: '", escape_for_log(caption.id), "' has ",
+                              record.result.composed ? "no target label, but is a composed query"
+                                                     : "a target label, but is no composed query"));
 }
 
 /// The shortest decimal that reads back as the same float, rather than the 17 digits of its double.
@@ -52,15 +57,12 @@ std::string items_text(const EvaluationRecord& record) {
     if (!image.identity.empty()) line["identity"] = image.identity;
     out += dump_line(line) + "\n";
   }
-  for (const EvaluatedCaption& caption : record.captions)
-    out += dump_line({{"caption", caption.id},
-                      {"of", caption.image},
-                      {"text", caption.text},
-                      {"tokens", caption.tokens},
-                      {"unknown", caption.unknown},
-                      {"cut", caption.cut},
-                      {"fold", caption.fold}}) +
-           "\n";
+  for (const EvaluatedCaption& caption : record.captions) {
+    Json line{{"caption", caption.id},      {"of", caption.image}, {"text", caption.text}, {"tokens", caption.tokens},
+              {"unknown", caption.unknown}, {"cut", caption.cut},  {"fold", caption.fold}};
+    if (caption.target >= 0) line["target"] = caption.target;
+    out += dump_line(line) + "\n";
+  }
   return out;
 }
 

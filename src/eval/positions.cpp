@@ -8,6 +8,7 @@
 #include "diptych/core/text.h"
 #include "diptych/eval/bootstrap.h"
 #include "diptych/eval/rescore.h"
+#include "eval/query_kind.h"
 #include "eval/result_format.h"
 #include "eval/retrieval.h"
 #include "eval/sweep.h"
@@ -170,6 +171,7 @@ bool OppositePair::all_right() const {
 }
 
 ProtocolResult PositionsProtocol::evaluate(const RetrievalSet& set) const {
+  require_captions(set, "positions");
   require_pairs_fit(set);
   RetrievalSet plain = set;
   plain.bootstrap = false;

@@ -1,10 +1,12 @@
-#include <algorithm>
 #include <array>
 
 #include "diptych/core/options.h"
 #include "diptych/eval/protocol.h"
 #include "eval/class_zeroshot.h"
+#include "eval/pair_top1.h"
 #include "eval/positions.h"
+#include "eval/recall_options.h"
+#include "eval/register_composed.h"
 #include "eval/retrieval.h"
 
 namespace diptych {
@@ -12,33 +14,18 @@ namespace {
 
 using Ks = std::vector<int64_t>;
 
-void list_recall(auto& self, auto& field) { field("recall", self.recall, "K of Recall@K", {.lo = 1}); }
 void list_captions(auto& self, auto& field) {
   field("captions_per_image", self.captions_per_image, "the first n captions of each image take part; 0 = all",
         {.lo = 0});
 }
 
-/// What every protocol asks of its list of K.
-void check_cutoffs(const std::string& path, Ks list, const Origin& origin, Complaints& complaints) {
-  std::ranges::sort(list);
-  if (list.empty()) complaints.add(origin, path + ": the list is empty; at least one K is needed");
-  if (const auto twice = std::ranges::adjacent_find(list); twice != list.end())
-    complaints.add(origin, concat(path, ": K = ", *twice, " is given twice"));
-}
-struct RecallOptions {
-  Ks recall{1, 5, 10};
-  void validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
-    check_cutoffs(path + ".recall", recall, origin, complaints);
-  }
-};
-
 struct ImageOptions : RecallOptions {
   int64_t captions_per_image = 0;
-  static void visit(auto& self, auto& field) { list_recall(self, field), list_captions(self, field); }
+  static void visit(auto& self, auto& field) { RecallOptions::visit(self, field), list_captions(self, field); }
 };
 struct CocoOptions : RecallOptions {
   int64_t captions_per_image = 5;
-  static void visit(auto& self, auto& field) { list_recall(self, field), list_captions(self, field); }
+  static void visit(auto& self, auto& field) { RecallOptions::visit(self, field), list_captions(self, field); }
 };
 struct CocoFoldOptions : CocoOptions {
   int64_t folds = 5;
@@ -54,9 +41,7 @@ struct CocoFirstOptions : CocoOptions {
     field("images", self.images, "the first n images take part", {.lo = 1});
   }
 };
-struct IdentityOptions : RecallOptions {
-  static void visit(auto& self, auto& field) { list_recall(self, field); }
-};
+using IdentityOptions = RecallOptions;
 
 enum class Gallery { unique, duplicated };
 constexpr auto enum_names(Gallery) {
@@ -65,7 +50,7 @@ constexpr auto enum_names(Gallery) {
 struct CuhkOptions : RecallOptions {
   Gallery gallery = Gallery::unique;
   static void visit(auto& self, auto& field) {
-    list_recall(self, field);
+    RecallOptions::visit(self, field);
     field("gallery", self.gallery,
           "every image once, or once for each of its captions (only to reproduce ports that rank so)");
   }
@@ -201,6 +186,9 @@ void register_protocols(ProtocolRegistry& protocols) {
                      "Reed et al., CVPR 2016");
   protocols.add<Flowers>("flowers", "Oxford-102 Flowers: images against one text for each of 20 unseen classes",
                          "Reed et al., CVPR 2016");
+  protocols.add<PairTop1>("mit-states-unseen",
+                          "MIT-States, unseen pairs: every image chooses among the pairs of the split (closed world)",
+                          "Misra et al., CVPR 2017");
   protocols.add<Shapes>("shapes", "the generated corpus, both directions, relevant: same image");
   protocols.add<PositionsProtocol>(
       "positions", "pairs of images and captions that differ only in a relation: is the right one of two chosen?",
@@ -210,6 +198,7 @@ void register_protocols(ProtocolRegistry& protocols) {
                                    "any corpus with labels, both directions, relevant: same label");
   protocols.add<AnyClasses>("class-zeroshot", "any corpus with labels: images against one text for each class",
                             "Reed et al., CVPR 2016");
+  register_composed_protocols(protocols);
 }
 
 }  // namespace diptych

@@ -42,6 +42,7 @@ ProtocolResult result_from_json(const Json& json, const std::string& name, Error
     if (each.is_string()) result.overrides.push_back(each.get<std::string>());
   result.protocol = text("protocol"), result.description = text("description"), result.split = text("split");
   result.by_identity = json.contains("relevant") && text("relevant") == "identity";
+  if (json.contains("queries")) result.composed = text("queries") == "composed";
   result.images = count("images"), result.captions = count("captions");
   result.skipped_queries = count("skipped_queries");
   result.spread = json_field<double>(json, "spread", name, error_class);
@@ -56,19 +57,21 @@ ProtocolResult result_from_json(const Json& json, const std::string& name, Error
 Json to_json(const ProtocolResult& result) {
   Json metrics = Json::object();
   for (const auto& [name, metric] : result.metrics) metrics[name] = metric_json(metric);
-  return {{"v", 1},
-          {"protocol", result.protocol},
-          {"description", result.description},
-          {"split", result.split},
-          {"checkpoint", result.checkpoint},
-          {"overrides", result.overrides},
-          {"relevant", result.by_identity ? "identity" : "image"},
-          {"images", result.images},
-          {"captions", result.captions},
-          {"skipped_queries", result.skipped_queries},
-          {"spread", result.spread},
-          {"collapsed", result.collapsed},
-          {"metrics", std::move(metrics)}};
+  Json out{{"v", 1},
+           {"protocol", result.protocol},
+           {"description", result.description},
+           {"split", result.split},
+           {"checkpoint", result.checkpoint},
+           {"overrides", result.overrides},
+           {"relevant", result.by_identity ? "identity" : "image"},
+           {"images", result.images},
+           {"captions", result.captions},
+           {"skipped_queries", result.skipped_queries},
+           {"spread", result.spread},
+           {"collapsed", result.collapsed},
+           {"metrics", std::move(metrics)}};
+  if (result.composed) out["queries"] = "composed";  // `captions` counts them
+  return out;
 }
 
 }  // namespace diptych

@@ -11,6 +11,7 @@
 #include "diptych/eval/ranks.h"
 #include "diptych/eval/rescore.h"
 #include "eval/direction_ranks.h"
+#include "eval/query_kind.h"
 #include "eval/repeated_rows.h"
 #include "eval/resampled_metrics.h"
 #include "eval/result_format.h"
@@ -275,6 +276,7 @@ std::vector<Direction> directions_of(const RetrievalPlan& plan, const RetrievalS
 RetrievalProtocol::RetrievalProtocol(RetrievalPlan plan) : plan_(std::move(plan)) { std::ranges::sort(plan_.recall); }
 
 ProtocolResult RetrievalProtocol::evaluate(const RetrievalSet& set) const {
+  require_captions(set, plan_.name);
   require_set_fits(set, plan_.by_label);
   const Selection selection = select(plan_, set);
   const RankTable table = rank(plan_, set, selection);

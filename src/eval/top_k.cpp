@@ -31,7 +31,7 @@ void offer_all(Lists& lists, const float* scores, const Side& queries, const Sid
     TopK& list = lists[static_cast<size_t>(queries.first + i)];
     if (queries.block_of(i) < 0 || count_row(scores, items.count, list.threshold()).at_least == 0) continue;
     for (int64_t j = 0; j < items.count; ++j)
-      if (scores[j] >= list.threshold() && items.block_of(j) == queries.block_of(i))
+      if (scores[j] >= list.threshold() && scores[j] > ScoreTiles::kLeftOut && items.block_of(j) == queries.block_of(i))
         list.offer({items.first + j, scores[j]});
   }
 }

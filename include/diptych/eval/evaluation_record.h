@@ -17,12 +17,14 @@ struct EvaluatedImage {
   int32_t fold = 0;  // -1: took no part
 };
 
+/// A caption, the text of a class, or a composed query: then `text` says how `image` is to be changed.
 struct EvaluatedCaption {
   std::string id, text;
-  int64_t image = 0;                // row of EvaluationRecord::images
+  int64_t image = 0;                // row of EvaluationRecord::images: described, or to be changed
   int64_t tokens = 0, unknown = 0;  // all tokens of the caption; those among the tokens read that became <unk>
   bool cut = false;                 // longer than the model reads
   int32_t fold = 0;
+  int64_t target = -1;  // label of the images that answer a composed query; -1: a caption
 };
 
 /// One evaluation in full: what a report needs and cannot compute again without the model. In a run it is the folder
@@ -48,7 +50,8 @@ struct EvaluationRecord {
   at::Tensor x_points, y_points;  // the embeddings as places in space; they differ from x and y for distances only
   std::vector<std::vector<std::vector<Scored>>> top;  // of each direction of result.ranks, of each of its queries
 
-  /// Whether an image and a caption (rows) match under the protocol: by image, or by label for identities.
+  /// Whether an image and a caption (rows) match under the protocol: by image, or by label for identities. Of a
+  /// composed query: whether the image has its target's label and is not left out (left_out.h).
   bool relevant(int64_t image, int64_t caption) const;
   /// The same for a query and a gallery row of a direction of result.ranks.
   bool relevant(size_t direction, int64_t query, int64_t item) const;
@@ -56,7 +59,7 @@ struct EvaluationRecord {
   /// Items that queries of a direction are ranked against, all folds together: images or captions that took part.
   int64_t gallery(size_t direction) const;
   /// Row of `images` that a query or gallery row of a direction stands for: itself, or the image that a caption
-  /// describes.
+  /// describes or a composed query starts from.
   int64_t image_of(const std::string& direction, int64_t query) const;
 };
 

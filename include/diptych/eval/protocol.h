@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +25,8 @@ class ScoreTiles {
   /// [row_count, col_count] float32, contiguous. Tiles lie on the fixed grid of kTileRows x kTileCols.
   virtual at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const = 0;
   static constexpr int64_t kTileRows = 256, kTileCols = 1024;
+  /// In place of the score of a pair that takes no part (left_out.h): below every other score, in no list of the best.
+  static constexpr float kLeftOut = std::numeric_limits<float>::lowest();
   /// True if tile() may be called by several threads at once, each with one compute thread: the sweeps over all tiles
   /// (ranks.h, top_k.h) then share the rows out among at::get_num_threads() threads.
   virtual bool concurrent() const { return false; }
@@ -63,16 +66,16 @@ struct RescoreOptions {
   }
 };
 
-/// Composed retrieval only: what a query (column of the scores) ranks beside the gallery.
+/// What a query of composed retrieval, an image and a change in words, has besides its label, source and id.
 struct ComposedQuery {
-  std::vector<int64_t> subset;  // rows of x of its second, smaller gallery (CIRR); empty: none
+  std::vector<int64_t> subset;  // rows of x that a second, smaller gallery holds (CIRR); empty: none
 };
 
-/// The encoded evaluation split.
+/// The encoded evaluation split: images and captions, or, where y_query is not empty, images and composed queries.
 struct RetrievalSet {
-  const ScoreTiles* scores;               // rows: images, columns: captions
-  std::vector<int64_t> x_label, y_label;  // who matches whom
-  std::vector<int64_t> y_image;           // image (row of x) that each caption describes
+  const ScoreTiles* scores;               // rows: images, columns: captions or composed queries
+  std::vector<int64_t> x_label, y_label;  // who matches whom; of a composed query: the label of its answers
+  std::vector<int64_t> y_image;           // image (row of x) that each caption describes, or that is to be changed
   std::vector<std::string> x_id, y_id;    // for per-query files
   // Protocol "positions" only: the row of x that differs from this one in nothing but the relation (-1: none), and the
   // relation's name. Caption k of the one row is opposite to caption k of the other. Both empty: no pairs.
@@ -80,11 +83,12 @@ struct RetrievalSet {
   std::vector<std::string> x_relation;
   // Class protocols only: a column is the text of a class, the mean of so many captions, and y_image an image of it.
   std::vector<int64_t> y_captions;
-  // Composed retrieval only: a column is a query, y_label the label of its answers and y_image the row of its source,
-  // which is never ranked for it.
-  std::vector<ComposedQuery> y_query;    // empty: matching
-  std::vector<bool> x_gallery;           // false: CorpusImage::gallery, a row that is only ever a source
-  std::vector<std::string> label_names;  // of labels
+  // Composed queries, one a column. The image that is to be changed is never ranked for its own query, nor right.
+  std::vector<ComposedQuery> y_query;
+  // Composed queries only. False: a row that is only ever a source and never ranked; the gallery's images with its
+  // label show what it shows and are left out of its queries as it would be itself. Empty: all are ranked.
+  std::vector<bool> x_gallery;
+  std::vector<std::string> label_names;  // label_names[label]: "ancient city"; may be empty
   std::string split;                     // "val", "test"
   std::string scorer;                    // "cosine"
   RescoreOptions rescore;                // applied to `scores` within each fold
@@ -137,6 +141,7 @@ struct ProtocolResult {
   std::vector<std::pair<std::string, Metric>> metrics;  // "i2t/R@1", ..., "rsum"
   std::vector<DirectionRanks> ranks;
   bool by_identity = false;                     // relevance by label rather than by image
+  bool composed = false;                        // captions are composed queries; `images` counts those ranked
   std::optional<ClassTextOptions> class_texts;  // a text for each class was ranked; `captions` counts those
   std::string clusters = "images";              // what the bootstrap draws
   std::vector<OppositePair> opposites;          // protocol "positions" only
@@ -148,14 +153,17 @@ struct ProtocolResult {
 };
 
 /// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, coco-5k, coco-1k-5fold,
-/// coco-1k-first, cuhk-pedes, cub, flowers, cmpl, shapes, positions; for one's own data image-retrieval (who matches
-/// whom: the image), identity-retrieval (the label) and class-zeroshot (images against a text for each label). A
-/// protocol used on a split of another size than the published one works and says so in the description.
+/// coco-1k-first, cuhk-pedes, cub, flowers, mit-states-unseen, cmpl, shapes, positions; for one's own data
+/// image-retrieval (who matches whom: the image), identity-retrieval (the label) and class-zeroshot (images against a
+/// text for each label). Composed retrieval: css-2d, css-2d3d, css-3d, fashion200k, mit-states, fashioniq-full,
+/// fashioniq-val, cirr, and composed-retrieval for one's own data. A protocol used on a split of another size than the
+/// published one works and says so in the description.
 class Protocol {
  public:
   virtual ~Protocol() = default;
   /// Queries without relevant items are skipped and counted. throws DataError if that leaves a direction (or a fold)
-  /// without queries, NumericError if a score is not finite, ShapeError if the lists of `set` do not fit its scores.
+  /// without queries, UsageError for captions where composed queries are needed or the other way round, NumericError if
+  /// a score is not finite, ShapeError if the lists of `set` do not fit its scores.
   virtual ProtocolResult evaluate(const RetrievalSet& set) const = 0;
   /// What `select: val/NAME` may name.
   virtual std::vector<std::string> metric_names() const = 0;
@@ -165,6 +173,8 @@ class Protocol {
   virtual bool by_identity() const = 0;
   /// Set by protocols that rank a text for each class rather than captions: how it is made.
   virtual std::optional<ClassTextOptions> class_texts() const { return {}; }
+  /// True if the columns of a set must be composed queries.
+  virtual bool composed() const { return false; }
 };
 using ProtocolRegistry = Registry<Protocol>;
 void register_protocols(ProtocolRegistry& protocols);

@@ -31,7 +31,8 @@ class TopK {
 };
 
 /// The k best columns of each row and the k best rows of each column, from the same tiles as the ranks. With blocks
-/// (folds, as in RankRequest) a row meets only the columns of its own block, and -1 leaves out.
+/// (folds, as in RankRequest) a row meets only the columns of its own block, and -1 leaves out; as does a score of
+/// ScoreTiles::kLeftOut.
 /// throws UsageError for k < 1, ShapeError if blocks do not fit the scores.
 struct TopLists {
   std::vector<std::vector<Scored>> cols_of_row, rows_of_col;

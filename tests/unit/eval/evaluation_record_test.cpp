@@ -9,11 +9,12 @@
 #include "diptych/core/io/json.h"
 #include "diptych/core/tensor/safetensors.h"
 #include "diptych/core/text.h"
+#include "diptych/eval/left_out.h"
 #include "diptych/eval/result_json.h"
 #include "support/file_system_double.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
-#include "unit/eval/matrix_tiles.h"
+#include "unit/eval/composed_set.h"
 
 namespace diptych::testing {
 namespace {
@@ -225,6 +226,94 @@ TEST_F(EvaluationRecordFiles, AFullDiskLeavesTheFormerEvaluation) {
   const FileSystemScope scope(full);
   EXPECT_THROW(write_evaluation_record(folder_.path(), record_), OutputError);
   for (const auto& [name, bytes] : before) EXPECT_EQ(slurp(folder_ / name), bytes) << name;
+}
+
+// ---- composed queries
+
+/// Seven images, of which the last is only ever a source and shows what image 0 shows; three queries.
+EvaluationRecord composed_record() {
+  EvaluationRecord record;
+  record.corpus = "toy", record.scorer = "cosine";
+  record.x = normal_rows(7, 4, 1), record.y = normal_rows(3, 4, 2);
+  record.x_points = record.x, record.y_points = record.y;
+  const auto tiles = dot_tiles(record.x, record.y);
+  ComposedSet composed(at::matmul(record.x, record.y.t()), {0, 1, 1, 2, 3, 4, 0}, {1, 6, 2}, {1, 2, 0});
+  RetrievalSet& set = composed.set;
+  set.scores = tiles.get(), set.x_gallery = {true, true, true, true, true, true, false};
+  ProtocolRegistry protocols("protocol");
+  register_protocols(protocols);
+  record.result = protocols.make_default("composed-retrieval")->evaluate(set);
+  for (size_t i = 0; i < 7; ++i)
+    record.images.push_back({set.x_id[i], set.x_id[i] + ".png", {}, set.x_label[i], record.result.x_fold[i]});
+  for (size_t q = 0; q < 3; ++q)
+    record.captions.push_back({set.y_id[q], "make it blue", set.y_image[q], 3, 0, false, 0, set.y_label[q]});
+  const auto ranked = without_own(*tiles, set.y_image, set.x_label, set.x_gallery);
+  record.top = {top_lists(*ranked, kTopItems, record.result.x_fold, record.result.y_fold).rows_of_col};
+  return record;
+}
+
+TEST(EvaluationRecord, OfComposedQueriesReadsBackToTheSameRecord) {
+  const TempDir folder;
+  const EvaluationRecord record = composed_record();
+  write_evaluation_record(folder.path(), record);
+  const EvaluationRecord read = read_evaluation_record(folder.path());
+  EXPECT_TRUE(read.result.composed);
+  EXPECT_EQ(to_json(read.result), to_json(record.result));
+  ASSERT_EQ(read.captions.size(), 3u);
+  for (size_t q = 0; q < 3; ++q) {
+    EXPECT_EQ(read.captions[q].target, record.captions[q].target);
+    EXPECT_EQ(read.captions[q].image, record.captions[q].image);
+  }
+  EXPECT_EQ(read.top, record.top);
+  EXPECT_EQ(read.top[0][0].size(), 5u) << "six ranked images without the own one";
+  EXPECT_EQ(read.top[0][1].size(), 5u) << "nor the one that shows what the source shows";
+  ASSERT_EQ(read.result.ranks.size(), 1u);
+  EXPECT_EQ(read.result.ranks[0].positives, record.result.ranks[0].positives);
+  EXPECT_EQ(read.result.x_fold.back(), -1);
+  EXPECT_EQ(read.gallery(0), 6);
+  EXPECT_EQ(read.image_of("t2i", 1), 6);
+  EXPECT_FALSE(read.from_images(0));
+}
+
+TEST(EvaluationRecord, AnswersOfAComposedQueryHaveItsTargetAndAreNotItsOwnImage) {
+  const EvaluationRecord record = composed_record();
+  EXPECT_FALSE(record.relevant(1, 0)) << "its own image, although of the right label";
+  EXPECT_TRUE(record.relevant(2, 0));
+  EXPECT_FALSE(record.relevant(3, 0));
+  EXPECT_TRUE(record.relevant(0, 2));
+  EvaluationRecord same = record;
+  same.captions[1].target = 0;  // what its source shows already
+  EXPECT_FALSE(same.relevant(0, 1));
+  for (size_t q = 0; q < record.result.ranks[0].query.size(); ++q)
+    for (auto i = static_cast<size_t>(record.result.ranks[0].offsets[q]);
+         i < static_cast<size_t>(record.result.ranks[0].offsets[q + 1]); ++i)
+      EXPECT_TRUE(record.relevant(0, record.result.ranks[0].query[q], record.result.ranks[0].positive_items[i]));
+}
+
+TEST(EvaluationRecord, TargetsAreThereForAllQueriesOrForNone) {
+  const TempDir folder;
+  EvaluationRecord record = composed_record();
+  write_evaluation_record(folder.path(), record);
+  const std::string items = slurp(folder / "items.jsonl");
+  const auto refusal_of = [&](const std::string& from, const std::string& to) {
+    std::string text = items;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    folder.write("items.jsonl", text.replace(at, from.size(), to));
+    try {
+      read_evaluation_record(folder.path());
+    } catch (const CheckpointError& error) {
+      return to_text(error.issues().front());
+    }
+    return std::string("nothing was thrown");
+  };
+  EXPECT_THAT(refusal_of("\"target\":1", "\"purpose\":1"), AllOf(HasSubstr("items.jsonl:9"), HasSubstr("no 'target'")));
+  EXPECT_THAT(refusal_of("\"target\":2", "\"target\":-2"), AllOf(HasSubstr("items.jsonl:10"), HasSubstr("-2")));
+  record.captions[1].target = -1;
+  EXPECT_THROW(write_evaluation_record(folder.path(), record), ShapeError);
+  EvaluationRecord captions = small_record();
+  captions.captions[0].target = 3;
+  EXPECT_THROW(write_evaluation_record(folder.path(), captions), ShapeError);
 }
 
 }  // namespace

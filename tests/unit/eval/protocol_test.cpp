@@ -8,7 +8,7 @@
 
 #include "diptych/core/error.h"
 #include "diptych/eval/metrics.h"
-#include "unit/eval/matrix_tiles.h"
+#include "unit/eval/composed_set.h"
 
 namespace diptych::testing {
 namespace {
@@ -558,9 +558,12 @@ TEST(ProtocolOptions, RefuseAKThatMakesNoSense) {
 }
 
 TEST(ProtocolRegistryTest, HoldsTheNamesOfTheMethodsList) {
-  EXPECT_THAT(registry().names(), ElementsAre("class-zeroshot", "cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k",
-                                              "cub", "cuhk-pedes", "flickr30k-1k", "flickr8k-1k", "flowers",
-                                              "identity-retrieval", "image-retrieval", "positions", "shapes"));
+  EXPECT_THAT(
+      registry().names(),
+      ElementsAre("cirr", "class-zeroshot", "cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "composed-retrieval",
+                  "css-2d", "css-2d3d", "css-3d", "cub", "cuhk-pedes", "fashion200k", "fashioniq-full", "fashioniq-val",
+                  "flickr30k-1k", "flickr8k-1k", "flowers", "identity-retrieval", "image-retrieval", "mit-states",
+                  "mit-states-unseen", "positions", "shapes"));
 }
 
 TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItNames) {
@@ -579,25 +582,50 @@ TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItN
   for (int64_t label = 0; label < 30; ++label) first_images.push_back(2 * label);
   Corpus classes = corpus_of(tied_scores(60, 30, 1000, 11), first_images, labels);
   classes.set.y_captions.assign(30, 4);
+  for (int64_t label = 0; label < 30; ++label)
+    classes.set.label_names.push_back(concat("adjective", label % 5, " noun", label / 5));
+  // Sixty images of the gallery in three categories, and sixty of other drawings that only css-2d3d starts from.
+  ComposedSet composed = random_composed_set(120, 90, 30, 12);
+  composed.set.label_names = classes.set.label_names;
+  for (size_t q = 0; q < 90; ++q) {
+    composed.set.y_image[q] %= 60;
+    for (int64_t image = 0; image < 60; ++image) composed.set.y_query[q].subset.push_back(image);
+  }
+  for (size_t row = 0; row < 120; ++row) {
+    composed.set.x_id[row] = concat(std::array{"dress", "shirt", "toptee"}[row % 3], "/", row);
+    composed.set.x_gallery.push_back(row < 60);
+  }
   for (const auto& [name, entry] : registry().entries()) {
     SCOPED_TRACE(name);
     EXPECT_FALSE(entry.doc.empty());
     const auto made = registry().make_default(name);
     const bool of_pairs = name == "positions", of_classes = made->class_texts().has_value();
-    const ProtocolResult result = made->evaluate((of_pairs ? pairs : of_classes ? classes : ragged).set);
+    const bool of_queries = made->composed();
+    if (of_queries)
+      std::ranges::for_each(composed.set.y_image,
+                            [&](int64_t& row) { row = row % 60 + (name == "css-2d3d" ? 60 : 0); });
+    const ProtocolResult result = made->evaluate(of_queries ? composed.set
+                                                            : (of_pairs     ? pairs
+                                                               : of_classes ? classes
+                                                                            : ragged)
+                                                                  .set);
     EXPECT_EQ(result.protocol, name);
     std::vector<std::string> names;
     for (const auto& [metric, number] : result.metrics) names.push_back(metric);
     EXPECT_EQ(names, made->metric_names());
     EXPECT_TRUE(result.find(made->main_metric()));
-    EXPECT_EQ(made->by_identity() && !of_classes, result.find("t2i/mAP") != nullptr);
+    EXPECT_EQ(made->by_identity() && !of_classes && !of_queries, result.find("t2i/mAP") != nullptr);
+    EXPECT_EQ(result.composed, of_queries);
     EXPECT_EQ(result.class_texts.has_value(), of_classes);
     EXPECT_THAT(result.description, AllOf(HasSubstr("test split"), HasSubstr("cosine")));
     if (of_pairs) {
       EXPECT_THAT(result.description,
                   AllOf(HasSubstr("30 pairs of images x 60 pairs of captions"), HasSubstr("ties wrong")));
     } else if (of_classes) {
-      EXPECT_THAT(result.description, AllOf(HasSubstr("60 images x 30 classes"), HasSubstr("pessimistic")));
+      EXPECT_THAT(result.description, AllOf(HasSubstr("60 images x 30 "), HasSubstr("pessimistic")));
+    } else if (of_queries) {
+      EXPECT_THAT(result.description, AllOf(HasSubstr("90 composed queries"), HasSubstr("gallery of "),
+                                            HasSubstr("relevant: "), HasSubstr("pessimistic")));
     } else {
       EXPECT_THAT(result.description, AllOf(HasSubstr("60 images"), HasSubstr("pessimistic"),
                                             HasSubstr(made->by_identity() ? "same identity" : "same image")));
