@@ -8,6 +8,7 @@
 #include "diptych/core/text.h"
 #include "diptych/eval/class_texts.h"
 #include "diptych/eval/evaluation_record.h"
+#include "diptych/eval/left_out.h"
 #include "diptych/eval/rescore.h"
 #include "train/split_ids.h"
 
@@ -45,9 +46,22 @@ std::vector<EvaluatedCaption> evaluated_captions(const DataBundle& data, const E
     const std::vector<int64_t>& read = data.token_ids[row];
     const size_t marks = std::ranges::count(read, Vocabulary::kStart) + std::ranges::count(read, Vocabulary::kEnd);
     out.push_back({ids.y[i], text, ids.y_image[i], static_cast<int64_t>(words),
-                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < words, result.y_fold[i]});
+                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < words, result.y_fold[i],
+                   composed ? data.corpus.modifications[row].target_label : -1});
   }
   return out;
+}
+
+/// The scores without the images that composed queries start from.
+std::unique_ptr<ScoreTiles> without_sources(const ScoreTiles& tiles, const Corpus& corpus, const EncodedSplit& encoded,
+                                            const SplitIds& ids) {
+  std::vector<int64_t> labels;
+  std::vector<bool> gallery;
+  for (const int64_t row : encoded.image_rows) {
+    const CorpusImage& image = corpus.images[static_cast<size_t>(row)];
+    labels.push_back(image.label), gallery.push_back(image.gallery);
+  }
+  return without_own(tiles, ids.y_image, labels, gallery);
 }
 
 /// The lists of each direction's queries.
@@ -138,7 +152,10 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
       result.class_texts ? evaluated_classes(texts.ids, result) : evaluated_captions(data, encoded, texts.ids, result);
   if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(texts.y, false);
   record.x_points = encoded.x, record.y_points = texts.y;
-  const auto tiles = text_tiles(system, encoded, texts);
+  const auto all_tiles = text_tiles(system, encoded, texts);
+  std::unique_ptr<ScoreTiles> ranked_tiles;
+  if (!encoded.source_rows.empty()) ranked_tiles = without_sources(*all_tiles, data.corpus, encoded, texts.ids);
+  const ScoreTiles* tiles = ranked_tiles ? ranked_tiles.get() : all_tiles.get();
   if (result.rescore.method == Rescore::none) {
     record.top = top_of_queries(result, *tiles);
   } else {

@@ -247,8 +247,9 @@ TEST(JointModelComposing, OneSidedComposersGiveTheEmbeddingsOfThatSide) {
   by_image->eval(), by_text->eval();
   const at::NoGradGuard no_grad;
   const at::Tensor images = by_image->image_embedding(by_image->image_features(photos()));
-  EXPECT_TENSOR_NEAR(composed_queries(*by_image, index), images.index_select(0, index), 1e-6);
-  EXPECT_TENSOR_NEAR(composed_queries(*by_text, index), by_text->text_embedding(captions(), caption_lengths()), 1e-6);
+  EXPECT_THAT(composed_queries(*by_image, index), TensorNear(images.index_select(0, index), 1e-6, 1e-6));
+  EXPECT_THAT(composed_queries(*by_text, index),
+              TensorNear(by_text->text_embedding(captions(), caption_lengths()), 1e-6, 1e-6));
 }
 
 TEST(JointModelComposing, FilmThatScalesByOneIsTheImage) {
@@ -257,7 +258,7 @@ TEST(JointModelComposing, FilmThatScalesByOneIsTheImage) {
   const at::NoGradGuard no_grad;
   const at::Tensor index = torch::tensor({2, 2, 1, 0}, at::kLong);
   const at::Tensor images = model->image_embedding(model->image_features(photos()));
-  EXPECT_TENSOR_NEAR(composed_queries(*model, index), images.index_select(0, index), 1e-4);
+  EXPECT_THAT(composed_queries(*model, index), TensorNear(images.index_select(0, index), 1e-4, 1e-4));
 }
 
 TEST(JointModelComposing, FeaturesAreEnoughUnlessTheComposerReadsTheMap) {
@@ -269,8 +270,8 @@ TEST(JointModelComposing, FeaturesAreEnoughUnlessTheComposerReadsTheMap) {
   const at::Tensor index = torch::tensor({3, 0, 0, 1}, at::kLong);
   ComposerSources stored = fc->sources(fc->image_features(photos()));
   fc->embed_sources(stored);
-  EXPECT_TENSOR_NEAR(fc->query_embedding(stored, index, captions(), caption_lengths()), composed_queries(*fc, index),
-                     1e-6);
+  EXPECT_THAT(fc->query_embedding(stored, index, captions(), caption_lengths()),
+              TensorNear(composed_queries(*fc, index), 1e-6, 1e-6));
   EXPECT_THROW(conv->sources(at::zeros({4, 512})), ShapeError);
 }
 
