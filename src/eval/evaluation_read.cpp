@@ -245,13 +245,16 @@ int64_t EvaluationRecord::image_of(const std::string& direction, int64_t query) 
 bool EvaluationRecord::relevant(int64_t image, int64_t caption) const {
   const EvaluatedCaption& item = captions[static_cast<size_t>(caption)];
   const int64_t described = item.image;
-  if (item.target >= 0) {
-    const EvaluatedImage &answer = images[static_cast<size_t>(image)], &source = images[static_cast<size_t>(described)];
-    const bool left_out = image == described || (source.fold < 0 && answer.label == source.label);
-    return answer.label == item.target && !left_out;
-  }
+  if (item.target >= 0) return images[static_cast<size_t>(image)].label == item.target && meets(image, caption);
   if (!result.by_identity) return described == image;
   return images[static_cast<size_t>(described)].label == images[static_cast<size_t>(image)].label;
+}
+
+bool EvaluationRecord::meets(int64_t image, int64_t caption) const {
+  const EvaluatedCaption& item = captions[static_cast<size_t>(caption)];
+  if (item.target < 0) return true;
+  const EvaluatedImage& source = images[static_cast<size_t>(item.image)];
+  return image != item.image && (source.fold >= 0 || images[static_cast<size_t>(image)].label != source.label);
 }
 
 bool EvaluationRecord::relevant(size_t direction, int64_t query, int64_t item) const {

@@ -86,6 +86,13 @@ std::vector<int64_t> values_of(const EvaluationRecord& record, size_t direction,
   return out;
 }
 
+/// How many relevant items each query has.
+std::map<int64_t, int64_t> answers_of_queries(const DirectionRanks& ranks) {
+  std::map<int64_t, int64_t> out;
+  for (size_t q = 0; q < ranks.query.size(); ++q) out[ranks.query[q]] = ranks.offsets[q + 1] - ranks.offsets[q];
+  return out;
+}
+
 }  // namespace
 
 Interval clustered_interval(std::span<const int64_t> hits, std::span<const int64_t> queries) {
@@ -120,9 +127,16 @@ std::vector<Breakdown> breakdowns(const EvaluationRecord& record) {
   for (size_t d = 0; d < record.result.ranks.size(); ++d) {
     if (!record.from_images(d)) {
       const ValueOfQuery length = [&](int64_t q) { return record.captions[static_cast<size_t>(q)].tokens; };
-      add(d, "caption length", equal_groups(values_of(record, d, length)), length);
+      add(d, record.result.composed ? "words of the change" : "caption length",
+          equal_groups(values_of(record, d, length)), length);
       add(d, "unknown words", {{0, 0}, {1, 1}, {2, 2}, {3, kOpen}},
           [&](int64_t q) { return record.captions[static_cast<size_t>(q)].unknown; });
+    }
+    if (record.result.composed) {
+      const std::map<int64_t, int64_t> answers = answers_of_queries(record.result.ranks[d]);
+      const ValueOfQuery count = [&](int64_t q) { return answers.at(q); };
+      add(d, "right answers", equal_groups(values_of(record, d, count)), count);
+      continue;
     }
     if (!record.result.by_identity) continue;
     const ValueOfQuery size = [&](int64_t q) {

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <set>
 
 #include "diptych/core/random.h"
 #include "diptych/core/text.h"
@@ -15,14 +16,35 @@ namespace {
 
 constexpr int64_t kNeighbours = 5;
 
-/// Images that have a caption, each with its first; at most `limit` of them, in row order.
-std::vector<EmbeddingMap::Pair> sampled_pairs(const EvaluationRecord& record, int64_t limit, uint64_t seed) {
+/// Images that have a caption, each with its first.
+std::vector<EmbeddingMap::Pair> described_images(const EvaluationRecord& record) {
   std::vector<int64_t> first(record.images.size(), -1);
   for (size_t i = record.captions.size(); i-- > 0;)
     if (record.captions[i].fold >= 0) first[static_cast<size_t>(record.captions[i].image)] = static_cast<int64_t>(i);
   std::vector<EmbeddingMap::Pair> pairs;
   for (size_t i = 0; i < first.size(); ++i)
     if (first[i] >= 0) pairs.push_back({static_cast<int64_t>(i), first[i], 0, 0, 0, 0});
+  return pairs;
+}
+
+/// Composed queries, each with its best answer; neither a source nor an answer twice.
+std::vector<EmbeddingMap::Pair> answered_queries(const EvaluationRecord& record) {
+  std::vector<EmbeddingMap::Pair> pairs;
+  std::set<int64_t> sources, answers;
+  for (const DirectionRanks& ranks : record.result.ranks)
+    for (size_t q = 0; q < ranks.query.size(); ++q) {
+      const int64_t answer = ranks.positive_items[static_cast<size_t>(ranks.offsets[q])], query = ranks.query[q];
+      const int64_t source = record.image_of(ranks.name, query);
+      if (sources.contains(source) || !answers.insert(answer).second) continue;
+      sources.insert(source);
+      pairs.push_back({answer, query, 0, 0, 0, 0});
+    }
+  return pairs;
+}
+
+/// At most `limit` pairs, in their order.
+std::vector<EmbeddingMap::Pair> sampled_pairs(const EvaluationRecord& record, int64_t limit, uint64_t seed) {
+  std::vector<EmbeddingMap::Pair> pairs = record.result.composed ? answered_queries(record) : described_images(record);
   if (static_cast<int64_t>(pairs.size()) <= limit) return pairs;
   std::vector<int64_t> chosen =
       permutation(static_cast<int64_t>(pairs.size()), Random(seed, {static_cast<uint64_t>(Stream::report), 3}));

@@ -10,20 +10,18 @@
 namespace diptych {
 namespace {
 
-/// Words of every caption with their weights: a word that most captions have says little.
-class CaptionWords {
+/// Words of every text with their weights: a word that most texts have says little.
+class TextWords {
  public:
-  explicit CaptionWords(const EvaluationRecord& record) : captions_of_(record.images.size()) {
-    for (size_t i = 0; i < record.captions.size(); ++i) {
-      const auto list = words_of(record.captions[i].text);
-      words_.emplace_back(list.begin(), list.end());
-      for (const std::string& word : words_.back()) weight_[word] += 1;
-      captions_of_[static_cast<size_t>(record.captions[i].image)].push_back(i);
-    }
+  void add(const std::string& text) {
+    const auto list = words_of(text);
+    words_.emplace_back(list.begin(), list.end());
+    for (const std::string& word : words_.back()) weight_[word] += 1;
+  }
+  /// After the last text.
+  void weigh() {
     for (auto& [word, count] : weight_) count = std::log((1 + static_cast<double>(words_.size())) / count);
   }
-
-  const std::vector<size_t>& captions_of(int64_t image) const { return captions_of_[static_cast<size_t>(image)]; }
 
   /// Weight of the shared words / weight of all words of both.
   double overlap(size_t a, size_t b) const {
@@ -41,16 +39,39 @@ class CaptionWords {
  private:
   std::vector<std::set<std::string>> words_;
   std::map<std::string, double> weight_;
-  std::vector<std::vector<size_t>> captions_of_;
 };
 
-/// Of the captions that describe the image, the one nearest to the caption.
-double best_overlap(const CaptionWords& words, int64_t image, int64_t caption) {
-  double best = 0;
-  for (const size_t other : words.captions_of(image))
-    best = std::max(best, words.overlap(other, static_cast<size_t>(caption)));
-  return best;
-}
+/// How far the item found is like the query in words.
+class WordOverlap {
+ public:
+  explicit WordOverlap(const EvaluationRecord& record) : record_(record), captions_of_(record.images.size()) {
+    if (record.result.composed) {
+      for (const EvaluatedImage& image : record.images) words_.add(image.identity);
+    } else {
+      for (size_t i = 0; i < record.captions.size(); ++i) {
+        words_.add(record.captions[i].text);
+        captions_of_[static_cast<size_t>(record.captions[i].image)].push_back(i);
+      }
+    }
+    words_.weigh();
+  }
+  double operator()(size_t direction, int64_t query, int64_t found, int64_t expected) const {
+    if (record_.result.composed) return words_.overlap(static_cast<size_t>(found), static_cast<size_t>(expected));
+    return record_.from_images(direction) ? of_caption(query, found) : of_caption(found, query);
+  }
+
+ private:
+  /// Of the captions that describe the image, the one nearest to the caption.
+  double of_caption(int64_t image, int64_t caption) const {
+    double best = 0;
+    for (const size_t other : captions_of_[static_cast<size_t>(image)])
+      best = std::max(best, words_.overlap(other, static_cast<size_t>(caption)));
+    return best;
+  }
+  const EvaluationRecord& record_;
+  TextWords words_;
+  std::vector<std::vector<size_t>> captions_of_;
+};
 
 }  // namespace
 
@@ -69,7 +90,7 @@ std::vector<std::string> words_of(std::string_view text) {
 
 std::vector<FalseNegative> likely_false_negatives(const EvaluationRecord& record, size_t direction, size_t limit) {
   const DirectionRanks& ranks = record.result.ranks[direction];
-  const CaptionWords words(record);
+  const WordOverlap overlap(record);
   std::vector<FalseNegative> out;
   for (size_t q = 0; q < ranks.query.size(); ++q) {
     const auto& list = record.top[direction][q];
@@ -78,11 +99,9 @@ std::vector<FalseNegative> likely_false_negatives(const EvaluationRecord& record
     const auto wrong =
         std::ranges::find_if(list, [&](const Scored& each) { return !record.relevant(direction, query, each.index); });
     if (ranks.first[q] == 1 || wrong == list.end() || !(wrong->score > ranks.positive_scores[best])) continue;
-    const bool from_images = record.from_images(direction);
-    const int64_t found = wrong->index;
-    out.push_back({q, query, found, ranks.positive_items[best], wrong->score, ranks.positive_scores[best],
-                   ranks.first[q],
-                   from_images ? best_overlap(words, query, found) : best_overlap(words, found, query)});
+    const int64_t found = wrong->index, expected = ranks.positive_items[best];
+    out.push_back({q, query, found, expected, wrong->score, ranks.positive_scores[best], ranks.first[q],
+                   overlap(direction, query, found, expected)});
   }
   std::ranges::stable_sort(out, [](const FalseNegative& a, const FalseNegative& b) {
     if (a.overlap != b.overlap) return a.overlap > b.overlap;
@@ -97,7 +116,9 @@ Json to_json(const std::vector<FalseNegative>& list, const EvaluationRecord& rec
   const auto image = [&](int64_t row) { return Json{{"image", record.images[static_cast<size_t>(row)].id}}; };
   const auto caption = [&](int64_t row) {
     const EvaluatedCaption& item = record.captions[static_cast<size_t>(row)];
-    return Json{{"caption", item.id}, {"text", item.text}};
+    Json out_of_caption{{"caption", item.id}, {"text", item.text}};
+    if (item.target >= 0) out_of_caption["image"] = record.images[static_cast<size_t>(item.image)].id;
+    return out_of_caption;
   };
   Json out = Json::array();
   for (const FalseNegative& each : list)

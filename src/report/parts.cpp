@@ -12,6 +12,12 @@ constexpr size_t kLongestCaption = 12'000;
 
 }  // namespace
 
+std::string direction_words(const ProtocolResult& result, const std::string& direction) {
+  if (direction == "i2t") return "image to text";
+  if (direction == "t2i") return result.composed ? "changed image to image" : "text to image";
+  return direction;
+}
+
 std::string shown(const Parts& parts, std::string_view text) {
   return parts.options.include_host ? std::string(text) : without_folders(text);
 }

@@ -80,6 +80,9 @@ void add_comparison(Parts& parts);       // paired bootstrap, queries won and lo
 void add_sweeps(Parts& parts);           // tables, settings beside one another, jobs
 void add_reproduce(Parts& parts);        // command, configuration, environment, rows for papers
 
+/// "image to text", "text to image", or "changed image to image" for composed queries.
+std::string direction_words(const ProtocolResult& result, const std::string& direction);
+
 /// without_folders, unless --include-host.
 std::string shown(const Parts& parts, std::string_view text);
 

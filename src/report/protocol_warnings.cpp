@@ -59,15 +59,17 @@ std::vector<ProtocolWarning> protocol_warnings(const EvaluationRecord& record) {
       "queries have nothing relevant in their gallery and were skipped");
   const auto captions =
       std::ranges::count_if(record.captions, [](const EvaluatedCaption& caption) { return caption.fold >= 0; });
-  add("repeated captions", repeated_captions(record), captions,
-      "captions stand word for word with several images, of which one counts as right");
+  const char* texts = record.result.composed ? "changes" : "captions";
+  if (!record.result.composed)  // the same change is asked of many images
+    add("repeated captions", repeated_captions(record), captions,
+        "captions stand word for word with several images, of which one counts as right");
   int64_t tokens = 0, unknown = 0, cut = 0;
   for (const EvaluatedCaption& caption : record.captions) {
     if (caption.fold < 0) continue;
     tokens += caption.tokens, unknown += caption.unknown, cut += caption.cut;
   }
-  add("unknown words", unknown, tokens, "words of the captions are not in the vocabulary");
-  add("cut captions", cut, captions, "captions are longer than the model reads and were cut");
+  add("unknown words", unknown, tokens, concat("words of the ", texts, " are not in the vocabulary"));
+  add(concat("cut ", texts), cut, captions, concat(texts, " are longer than the model reads and were cut"));
   return out;
 }
 

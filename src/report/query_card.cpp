@@ -68,10 +68,11 @@ Html answer_item(Parts& parts, const EvaluationRecord& evaluation, bool captions
                  picture(parts, evaluation, answer.item, caption_of(evaluation, answer.item)) + line);
 }
 
-Html own_rank(const std::vector<Positive>& positives) {
+Html own_rank(const std::vector<Positive>& positives, bool composed) {
   if (positives.empty()) return {};
   const Positive& best = positives[0];
-  std::string text = concat("true pair: rank ", with_commas(best.rank), ", score ", score_text(best.score));
+  std::string text = concat(composed ? "best right answer: rank " : "true pair: rank ", with_commas(best.rank),
+                            ", score ", score_text(best.score));
   if (positives.size() > 1) text += concat(" (best of ", positives.size(), ")");
   return text_element("p", text, {{"class", "own"}});
 }
@@ -85,6 +86,7 @@ std::string score_text(double score) {
 }
 
 std::string caption_of(const EvaluationRecord& evaluation, int64_t image) {
+  if (evaluation.result.composed) return evaluation.images.at(static_cast<size_t>(image)).identity;
   for (const EvaluatedCaption& caption : evaluation.captions)
     if (caption.image == image) return caption.text;
   return "";
@@ -96,6 +98,12 @@ Html picture(Parts& parts, const EvaluationRecord& evaluation, int64_t image, co
                                cut_text(alternative.empty() ? item.id : alternative, kAlternativeBytes));
 }
 
+Html text_view(Parts& parts, const EvaluationRecord& evaluation, int64_t caption) {
+  const EvaluatedCaption& item = evaluation.captions.at(static_cast<size_t>(caption));
+  const Html text = element("blockquote", caption_box(item.text));
+  return item.target < 0 ? text : picture(parts, evaluation, item.image, caption_of(evaluation, item.image)) + text;
+}
+
 Html query_card(Parts& parts, const EvaluationRecord& evaluation, size_t direction, size_t query, size_t answers) {
   const DirectionRanks& ranks = evaluation.result.ranks.at(direction);
   const bool captions = finds_captions(ranks);
@@ -105,8 +113,8 @@ Html query_card(Parts& parts, const EvaluationRecord& evaluation, size_t directi
   if (captions)
     left += picture(parts, evaluation, image, caption_of(evaluation, image));
   else
-    left += element("blockquote", caption_box(evaluation.captions.at(static_cast<size_t>(row)).text));
-  left += own_rank(positives_of(ranks, query));
+    left += text_view(parts, evaluation, row);
+  left += own_rank(positives_of(ranks, query), evaluation.result.composed);
   left += element("p", {{"class", "ids"}}, Html::text(ranks.query_id.at(query)));
   Html list;
   for (const Answer& answer : answers_of(evaluation, direction, query, answers))

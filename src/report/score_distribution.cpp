@@ -47,7 +47,7 @@ Scores random_negatives(const EvaluationRecord& record, size_t direction, int64_
     const int64_t query = queries[random.below(queries.size())];
     const std::vector<int64_t>& items = gallery.at(folds[static_cast<size_t>(query)]);
     const int64_t item = items[random.below(items.size())];
-    if (record.relevant(direction, query, item)) continue;
+    if (record.relevant(direction, query, item) || (!from_images && !record.meets(item, query))) continue;
     images.push_back(from_images ? query : item), captions.push_back(from_images ? item : query);
   }
   const at::Tensor scores = (record.x.index_select(0, torch::tensor(images, at::kLong)) *

@@ -98,7 +98,7 @@ void add_validation(const Parts& parts, Curves& curves) {
   if (parts.runs.size() == 1) {
     for (const std::string direction : {"i2t", "t2i"}) {
       LineChart chart{.text = {.title = concat("Validation recall, ", direction), .y_label = "%"}};
-      for (const std::string k : {"R@1", "R@5", "R@10"})
+      for (const std::string k : {"R@1", "R@5", "R@10", "R@50"})
         chart.series.push_back(series_of(k, parts.runs[0].record, "eval", concat(direction, "/", k)));
       curves.add(std::move(chart));
     }
@@ -107,9 +107,12 @@ void add_validation(const Parts& parts, Curves& curves) {
       curves.over_runs({.title = "Validation " + key, .y_label = "%"}, "eval", key);
   }
   if (has("rsum")) curves.over_runs({.title = "Validation rsum"}, "eval", "rsum");
+  const auto has_own_chart = [](const std::string& key) {
+    return key == "average-recall" || key.find("/class-") != std::string::npos ||
+           key.find("/r_sub@") != std::string::npos || key.ends_with("-top1");
+  };
   for (const std::string& key : keys)
-    if (key.find("/class-") != std::string::npos)
-      curves.over_runs({.title = "Validation " + key, .y_label = "%"}, "eval", key);
+    if (has_own_chart(key)) curves.over_runs({.title = "Validation " + key, .y_label = "%"}, "eval", key);
 }
 
 }  // namespace

@@ -9,10 +9,10 @@ namespace {
 
 constexpr size_t kListed = 50;
 
-/// What a row of a direction's query or gallery side is: its picture or its text.
+/// What a row of a direction's query or gallery side is: its picture, its text or both.
 Html item_view(Parts& parts, const EvaluationRecord& evaluation, bool is_image, int64_t row) {
   if (is_image) return picture(parts, evaluation, row, caption_of(evaluation, row));
-  return element("blockquote", caption_box(evaluation.captions.at(static_cast<size_t>(row)).text));
+  return text_view(parts, evaluation, row);
 }
 
 Html side(const std::string& head, const Html& content, double score) {
@@ -32,7 +32,10 @@ Html candidate(Parts& parts, const EvaluationRecord& evaluation, const std::stri
       {query, side("found at rank 1", item_view(parts, evaluation, !asks_image, each.found), each.found_score),
        side(concat("annotated, rank ", with_commas(each.rank)),
             item_view(parts, evaluation, !asks_image, each.expected), each.expected_score),
-       text_element("p", concat("common words ", one_decimal(100 * each.overlap), " %"), {{"class", "muted"}})});
+       text_element("p",
+                    concat(evaluation.result.composed ? "common words of the labels " : "common words ",
+                           one_decimal(100 * each.overlap), " %"),
+                    {{"class", "muted"}})});
 }
 
 Html direction_part(Parts& parts, const EvaluationRecord& evaluation, size_t direction, const std::string& id) {
@@ -66,7 +69,8 @@ void add_false_negatives(Parts& parts) {
   parts.page.section(
       "false-negatives", "Likely false negatives",
       paragraph("Rank-1 answers that count as errors and score above the annotated pair, those first whose "
-                "captions use the same words: many are right, and the annotation misses them.") +
+                "captions (of composed queries: the labels of the answer found and of the one asked for) use the same "
+                "words: many are right, and the annotation misses them.") +
           by_run(parts, "fn-runs", runs));
 }
 

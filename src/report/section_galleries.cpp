@@ -1,3 +1,5 @@
+#include <cctype>
+
 #include "diptych/core/text.h"
 #include "diptych/report/gallery_choice.h"
 #include "report/parts.h"
@@ -28,11 +30,10 @@ Html direction_galleries(Parts& parts, const EvaluationRecord& evaluation, size_
 Html run_galleries(Parts& parts, const ReportRun& run, const std::string& id) {
   std::vector<Panel> directions;
   for (size_t d = run.evaluation->result.ranks.size(); d-- > 0;) {  // text to image first: it has the pictures
-    const std::string name = run.evaluation->result.ranks[d].name;
-    directions.push_back({name == "i2t"   ? "Image to text"
-                          : name == "t2i" ? "Text to image"
-                                          : name,
-                          direction_galleries(parts, *run.evaluation, d, concat(id, "-", d))});
+    const ProtocolResult& result = run.evaluation->result;
+    std::string name = direction_words(result, result.ranks[d].name);
+    name.replace(0, 1, 1, static_cast<char>(std::toupper(static_cast<unsigned char>(name.front()))));
+    directions.push_back({name, direction_galleries(parts, *run.evaluation, d, concat(id, "-", d))});
   }
   return panels(id, "Direction", directions);
 }

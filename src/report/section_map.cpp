@@ -16,7 +16,8 @@ Html map_chart(const ReportRun& run, const std::string& title) {
                    map.description,
                    ". Lines join true pairs: short lines mean that the views agree. Trustworthiness of 5 neighbours ",
                    score_text(map.trustworthiness), ".")}};
-  PointGroup images{.name = "images"}, captions{.name = "captions"};
+  const bool composed = run.evaluation->result.composed;
+  PointGroup images{.name = composed ? "answers" : "images"}, captions{.name = composed ? "queries" : "captions"};
   for (const EmbeddingMap::Pair& pair : map.pairs) {
     images.x.push_back(pair.image_x), images.y.push_back(pair.image_y);
     captions.x.push_back(pair.caption_x), captions.y.push_back(pair.caption_y);
@@ -35,7 +36,10 @@ void add_map(Parts& parts) {
   Html charts;
   for (const ReportRun& run : parts.runs) {
     if (!run.map || run.map->pairs.size() < 2) continue;
-    charts += map_chart(run, parts.runs.size() > 1 ? run.name : "Images and captions");
+    const bool composed = run.evaluation->result.composed;
+    charts += map_chart(run, parts.runs.size() > 1 ? run.name
+                             : composed            ? "Queries and answers"
+                                                   : "Images and captions");
   }
   if (charts.empty()) return parts.not_available("Embedding map", "no evaluation with embeddings and captions");
   parts.page.section("map", "Embedding map", element("div", {{"class", "grid maps"}}, charts));

@@ -53,10 +53,13 @@ std::string chosen_text(const RunRecord& record) {
   const std::string* select = record.find_config("evaluate.select");
   if (const MetricsRow* row = record.best_row()) {
     out += concat(", epoch ", row->epoch);
-    const std::string metric =
-        select && select->find('/') != std::string::npos ? select->substr(select->find('/') + 1) : "rsum";
-    if (const double* value = row->find(metric))
-      out += concat(", chosen on ", row->split, " ", metric, " = ", one_decimal(*value));
+    const bool named = select && select->find('/') != std::string::npos;
+    std::vector<std::string> metrics{"rsum", "average-recall",
+                                     "t2i/R@1"};  // of which the first is a protocol's main one
+    if (named) metrics = {select->substr(select->find('/') + 1)};
+    for (const std::string& metric : metrics)
+      if (const double* value = row->find(metric))
+        return concat(out, ", chosen on ", row->split, " ", metric, " = ", one_decimal(*value));
   }
   return out;
 }

@@ -19,12 +19,15 @@ int64_t gallery_of(const ReportRun& run, const std::string& direction) {
   return direction == "i2t" ? run.evaluation->result.captions : run.evaluation->result.images;
 }
 
-std::string words(const std::string& direction) {
-  return direction == "i2t" ? "image to text" : direction == "t2i" ? "text to image" : direction;
+/// As the first run that has the direction calls it.
+std::string words(const Parts& parts, const std::string& direction) {
+  for (const ReportRun& run : parts.runs)
+    if (direction_of(run, direction)) return direction_words(run.evaluation->result, direction);
+  return direction;
 }
 
 Html histogram(const Parts& parts, const std::string& name) {
-  BarChart chart{.text = {.title = "Rank of the true pair, " + words(name),
+  BarChart chart{.text = {.title = "Rank of the best right answer, " + words(parts, name),
                           .x_label = "rank",
                           .y_label = "% of queries",
                           .description = "Best rank of a relevant item; logarithmic."},
@@ -45,7 +48,7 @@ Html histogram(const Parts& parts, const std::string& name) {
 }
 
 Html recalls(const Parts& parts, const std::string& name) {
-  LineChart chart{.text = {.title = "Recall@K, " + words(name),
+  LineChart chart{.text = {.title = "Recall@K, " + words(parts, name),
                            .x_label = "K",
                            .y_label = "%",
                            .description = "Share of queries with a relevant item among the first K."},

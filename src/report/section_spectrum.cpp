@@ -16,13 +16,17 @@ Series spectrum_series(const std::string& name, const Spectrum& spectrum) {
   return out;
 }
 
+const char* text_side(const ReportRun& run) {
+  return run.evaluation->result.composed ? "composed queries" : "captions";
+}
+
 Html spectrum_chart(const ReportRun& run) {
   return line_chart(
       {.text = {.title = concat("Singular values: ", run.name),
                 .x_label = "number",
                 .y_label = "relative",
                 .description = "Of the centred embeddings, relative to the largest."},
-       .series = {spectrum_series("images", run.image_spectrum), spectrum_series("captions", run.caption_spectrum)},
+       .series = {spectrum_series("images", run.image_spectrum), spectrum_series(text_side(run), run.caption_spectrum)},
        .log_x = false,
        .log_y = false,
        .y_low = 0.0});
@@ -58,19 +62,19 @@ void add_spectrum(Parts& parts) {
            {score_text(spread), spread}});
     };
     view("images", run.image_spectrum, run.gap.x_spread);
-    view("captions", run.caption_spectrum, run.gap.y_spread);
+    view(text_side(run), run.caption_spectrum, run.gap.y_spread);
     gaps.rows.push_back({run.name,
                          {score_text(run.gap.distance), run.gap.distance},
                          {one_decimal(run.gap.separable), run.gap.separable}});
     charts += spectrum_chart(run);
   }
   if (charts.empty()) return parts.not_available("Spectrum and modality gap", "no evaluation with embeddings");
-  parts.page.section(
-      "spectrum", "Spectrum and modality gap",
-      paragraph("In how many directions the embeddings spread.") + table(views) + grid(charts) +
-          paragraph("How far the clouds of images and captions lie apart, whatever their pairs do. A gap of 0 and 50 % "
-                    "told apart mean one common cloud.") +
-          table(gaps));
+  parts.page.section("spectrum", "Spectrum and modality gap",
+                     paragraph("In how many directions the embeddings spread.") + table(views) + grid(charts) +
+                         paragraph("How far the clouds of images and captions (or composed queries) lie apart, "
+                                   "whatever their pairs do. A gap of 0 and 50 % "
+                                   "told apart mean one common cloud.") +
+                         table(gaps));
 }
 
 }  // namespace diptych::report

@@ -27,13 +27,14 @@ std::string settings_text(const SweepResults& results) {
   return concat(results.settings.size(), named ? "" : ": of " + join(results.keys, ", "));
 }
 
-/// "rsum" of the protocol, or its first metric.
+/// "rsum" or "average-recall" of the protocol, or its first metric.
 std::string main_metric(const SweepResults& results, const std::string& protocol) {
   std::string first;
   for (const SweepJob& job : results.jobs)
     for (const ProtocolResult& result : job.evaluated) {
       if (result.protocol != protocol || result.metrics.empty()) continue;
-      if (result.find("rsum")) return "rsum";
+      for (const char* sum : {"rsum", "average-recall"})
+        if (result.find(sum)) return sum;
       if (first.empty()) first = result.metrics.front().first;
     }
   return first;

@@ -51,10 +51,12 @@ struct EvaluationRecord {
   std::vector<std::vector<std::vector<Scored>>> top;  // of each direction of result.ranks, of each of its queries
 
   /// Whether an image and a caption (rows) match under the protocol: by image, or by label for identities. Of a
-  /// composed query: whether the image has its target's label and is not left out (left_out.h).
+  /// composed query: whether the image has its target's label and the query meets it.
   bool relevant(int64_t image, int64_t caption) const;
   /// The same for a query and a gallery row of a direction of result.ranks.
   bool relevant(size_t direction, int64_t query, int64_t item) const;
+  /// False for an image that a composed query never meets: its own, and what shows the same as an unranked own image.
+  bool meets(int64_t image, int64_t caption) const;
   bool from_images(size_t direction) const { return result.ranks[direction].name == "i2t"; }
   /// Items that queries of a direction are ranked against, all folds together: images or captions that took part.
   int64_t gallery(size_t direction) const;

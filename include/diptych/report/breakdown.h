@@ -17,14 +17,14 @@ struct BreakdownRow {
   std::vector<Interval> interval;   // 95 %, of each
 };
 struct Breakdown {
-  std::string direction, by;  // "t2i", "caption length"
+  std::string direction, by;  // "t2i", "caption length"; of composed queries "words of the change"
   std::vector<int64_t> k;     // 1, 5, 10
   std::vector<BreakdownRow> rows;
 };
 
 /// Recall by what a query is like: captions as queries by their length (five groups of about equal size) and by their
 /// unknown words (none, 1, 2, 3 or more); under identity protocols both directions by the number of the identity's
-/// images. A breakdown with a single group is left out.
+/// images, composed queries by the number of right answers. A breakdown with a single group is left out.
 std::vector<Breakdown> breakdowns(const EvaluationRecord& record);
 
 /// 95 % interval, in percent, of a share that was counted over clusters: cluster c has hits[c] hits in queries[c]

@@ -19,7 +19,8 @@ struct EmbeddingMapOptions {
   uint64_t seed = 1;  // of the sample
 };
 
-/// Both views of a split in one plane, true pairs known.
+/// Both views of a split in one plane, true pairs known: images and captions; or composed queries, one of each source,
+/// and the best right answer of each, every answer once.
 struct EmbeddingMap {
   struct Pair {
     int64_t image = 0, caption = 0;  // rows of the record

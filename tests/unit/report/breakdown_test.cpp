@@ -123,5 +123,21 @@ TEST(Breakdowns, GroupIdentitiesByTheirImages) {
   EXPECT_EQ(found.back().rows[1].queries, 3);
 }
 
+TEST(Breakdowns, GroupComposedQueriesByTheirWordsAndTheirAnswers) {
+  // Queries 0 and 1 have two answers besides their own image, query 2 has one.
+  EvaluationRecord record =
+      composed_record_of_scores(at::eye(4, at::kFloat).narrow(1, 0, 3), {7, 7, 7, 9}, {2, 0, 1}, {7, 7, 9});
+  record.captions[2].tokens = 5;
+  const auto found = breakdowns(record);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].by, "words of the change");
+  EXPECT_EQ(found[0].rows[1].group, "3-5");
+  EXPECT_EQ(found[1].by, "right answers");
+  ASSERT_EQ(found[1].rows.size(), 2u);
+  EXPECT_EQ(found[1].rows[0].group, "1");
+  EXPECT_EQ(found[1].rows[0].queries, 1);
+  EXPECT_EQ(found[1].rows[1].queries, 2);
+}
+
 }  // namespace
 }  // namespace diptych::testing

@@ -61,5 +61,18 @@ TEST(EmbeddingMap, OfVeryFewPairsIsDefined) {
   }
 }
 
+TEST(EmbeddingMap, PairsComposedQueriesWithTheirBestAnswer) {
+  // Queries 0 and 1 start from image 0; the best answers of the four queries are the images 1, 2, 1 and 3.
+  const at::Tensor scores =
+      torch::tensor({{0.f, 0.f, 0.f, .2f}, {.9f, .1f, .9f, .1f}, {.5f, .8f, .2f, .0f}, {.1f, .1f, .3f, .7f}});
+  const EvaluationRecord record = composed_record_of_scores(scores, {0, 1, 1, 2}, {0, 0, 3, 2}, {1, 1, 1, 2});
+  const EmbeddingMap map = embedding_map(record, {.method = MapMethod::pca});
+  ASSERT_EQ(map.pairs.size(), 2u);  // one query a source, and every answer once
+  EXPECT_EQ(map.pairs[0].image, 1);
+  EXPECT_EQ(map.pairs[0].caption, 0);
+  EXPECT_EQ(map.pairs[1].image, 3);
+  EXPECT_EQ(map.pairs[1].caption, 3);
+}
+
 }  // namespace
 }  // namespace diptych::testing

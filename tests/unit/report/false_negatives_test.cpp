@@ -85,5 +85,18 @@ TEST(LikelyFalseNegatives, AreWrittenForAPersonToGoThrough) {
   EXPECT_EQ(json[0]["rank"], 2);
 }
 
+TEST(LikelyFalseNegatives, OfComposedQueriesCompareTheLabelsOfTheAnswers) {
+  // Query 0 asks for label 1 and finds an image of label 2 first, its own image being left out.
+  EvaluationRecord r = composed_record_of_scores(torch::tensor({{9.f}, {.5f}, {.8f}}), {0, 1, 2}, {0}, {1});
+  r.images[0].identity = "a hat", r.images[1].identity = "a red dress", r.images[2].identity = "a long red dress";
+  const auto found = likely_false_negatives(r, 0);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].found, 2);
+  EXPECT_EQ(found[0].expected, 1);
+  const double all = std::log(4.0 / 3), two = std::log(4.0 / 2), one = std::log(4.0);  // a; red, dress; long
+  EXPECT_NEAR(found[0].overlap, (all + 2 * two) / (all + 2 * two + one), 1e-12);
+  EXPECT_EQ(to_json(found, r, 0)[0]["query"]["image"], "img0");
+}
+
 }  // namespace
 }  // namespace diptych::testing

@@ -61,5 +61,14 @@ TEST(ProtocolWarnings, ACollapsedModelComesFirst) {
   EXPECT_NE(find(list, "ties"), nullptr);
 }
 
+TEST(ProtocolWarnings, OneChangeAskedOfManyImagesIsNoTrouble) {
+  const at::Tensor scores = torch::tensor({{9.f, .1f}, {.5f, 9.f}, {.8f, .4f}, {.7f, .3f}});
+  EvaluationRecord record = composed_record_of_scores(scores, {0, 1, 1, 2}, {0, 1}, {1, 1});
+  record.captions[0].text = record.captions[1].text = "make it blue";
+  EXPECT_TRUE(protocol_warnings(record).empty());
+  record.captions[0].cut = true;
+  EXPECT_THAT(find(protocol_warnings(record), "cut changes")->message, HasSubstr("1 of 2 changes"));
+}
+
 }  // namespace
 }  // namespace diptych::testing

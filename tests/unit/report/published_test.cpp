@@ -32,6 +32,12 @@ TEST(ParsePublished, ReadsMetricsByName) {
   EXPECT_EQ(parse_published("i2t class-r@1 62.1, t2i class-ap@50 64.6"),
             (Numbers{{"i2t/class-r@1", "62.1"}, {"t2i/class-ap@50", "64.6"}}));
   EXPECT_EQ(parse_published("rsum 433.5, mean-recall 74.8"), (Numbers{{"rsum", "433.5"}, {"mean-recall", "74.8"}}));
+  EXPECT_EQ(parse_published("t2i 25.9/51.2 (R@10/50), dress/R@10 22.5, average-recall 38.6, t2i r_sub@1 53.8"),
+            (Numbers{{"t2i/R@10", "25.9"},
+                     {"t2i/R@50", "51.2"},
+                     {"dress/R@10", "22.5"},
+                     {"average-recall", "38.6"},
+                     {"t2i/r_sub@1", "53.8"}}));
   EXPECT_EQ(parse_published("i2t R@1 62.1; t2i R@1: 40"), (Numbers{{"i2t/R@1", "62.1"}, {"t2i/R@1", "40"}}));
 }
 

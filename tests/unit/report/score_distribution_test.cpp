@@ -58,5 +58,14 @@ TEST(ScoreDistribution, EqualScoresHaveBinsToo) {
   EXPECT_EQ(sum(found.positive.counts), 3);
 }
 
+TEST(ScoreDistribution, OfComposedQueriesNeverCountsTheOwnImage) {
+  const at::Tensor scores = torch::tensor({{9.f, 0.f}, {.5f, 9.f}, {.8f, .4f}, {.7f, .3f}});
+  const EvaluationRecord record = composed_record_of_scores(scores, {0, 1, 1, 2}, {0, 1}, {1, 1});
+  const ScoreDistribution found = score_distribution(record, 0, {.bins = 10, .random_pairs = 1000});
+  EXPECT_NEAR(found.high, 0.8, 1e-6);
+  EXPECT_EQ(found.positive.pairs, 3);  // images 2 and 1 of query 0, image 2 of query 1
+  EXPECT_GT(found.random.pairs, 0);
+}
+
 }  // namespace
 }  // namespace diptych::testing
