@@ -19,6 +19,7 @@ namespace diptych {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using testing::FileSystemDouble;
 using ::testing::HasSubstr;
@@ -250,6 +251,20 @@ TEST_F(Sweep, ThreadsAreDividedAmongTheJobs) {
   EXPECT_EQ(threads(open), "1");
   r.threads = 0;
   EXPECT_EQ(threads(fixed), "own") << "a pinned number is part of the run's identity";
+}
+
+TEST_F(Sweep, AJobOfAnArrayDoesNotShareItsThreads) {
+  SweepRequest r = request();
+  const SweepPlan of_four = plan("jobs: 4\n");
+  const auto words = [&] { return job_commands(of_four, r, of_four.points[0])[0]; };
+  r.only = 1;
+  EXPECT_THAT(words(), Not(Contains("--threads")));
+  r.jobs = 3;
+  EXPECT_THAT(words(), Not(Contains("--threads")));
+  r.threads = 8;
+  EXPECT_EQ(*(std::ranges::find(words(), "--threads") + 1), "8");
+  r.only = 0;
+  EXPECT_EQ(*(std::ranges::find(words(), "--threads") + 1), "2");
 }
 
 // --- the state of a job is what its files say
