@@ -143,7 +143,7 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
   else if (select != "auto" && select != "last") {
     const auto names = evaluate.protocol.make()->metric_names();
     std::vector<std::string> choices;
-    for (const std::string& name : names) choices.push_back("val/" + name);
+    for (const std::string& each : names) choices.push_back("val/" + each);
     const std::string metric = select.starts_with("val/") ? select.substr(4) : select;
     if (!select.starts_with("val/") || std::ranges::find(names, metric) == names.end())
       complaints.add(origin,

@@ -76,9 +76,7 @@ void Trainer::State::check_selection() const {
     throw UsageError("",
                      concat("evaluate.select: ", metric, " is not available on val",
                             selected ? concat(" (gallery of ", selected->gallery, ")") : std::string()),
-                     "the gallery is smaller than K: have more images in val (data.corpus.split of a CSV), select "
-                     "another metric, such "
-                     "as evaluate.select=val/i2t/R@5, or none: evaluate.select=last");
+                     kGalleryTooSmall);
 }
 
 Preflight Trainer::preflight() {

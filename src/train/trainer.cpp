@@ -193,8 +193,8 @@ void Trainer::State::check_collapse(const ProtocolResult& result) const {
   throw NumericError(
       concat("step ", at.step), message,
       "lower the learning rate, or start hardest-negative losses with warmup_epochs of the sum of hinges; where "
-      "BatchNorm "
-      "and the moving average have seen a few steps only: train.on_collapse=warn, or evaluate later (evaluate.every)");
+      "BatchNorm and the moving average have seen few steps: train.on_collapse=warn, or evaluate later "
+      "(evaluate.every)");
 }
 
 /// Evaluates on val; true if the selection metric is the best so far.
@@ -217,10 +217,7 @@ bool Trainer::State::evaluate() {
                    at.best ? concat(" (best ", short_number(*at.best), " at step ", at.best_step, ")") : ""));
   if (!selected) return metric.empty();
   if (!selected->available)
-    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"),
-                     "the gallery is smaller than K: have more images in val (data.corpus.split of a CSV), select "
-                     "another metric, such "
-                     "as evaluate.select=val/i2t/R@5, or none: evaluate.select=last");
+    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"), kGalleryTooSmall);
   stage->schedule->observe(selected->value);
   if (better)
     at.best = selected->value, at.best_step = at.step, at.waited = 0;
