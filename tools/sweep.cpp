@@ -86,7 +86,9 @@ Command add_sweep(CLI::App& app) {
   command->add_option("--run-dir", arguments->run_dir, "directory of the sweep (default runs/sweeps/<name>)");
   command->add_option("-j,--jobs", arguments->request.jobs, "jobs at once; the threads are divided among them")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--job", arguments->request.only, "run job K alone (for job arrays), without tables")
+  command
+      ->add_option("--job", arguments->request.only,
+                   "run job K alone (for job arrays), with all threads and without tables")
       ->check(CLI::Range(1, 10000));
   command->add_flag("--retry-failed", arguments->request.retry_failed, "repeat the jobs that failed");
   command->add_flag("--fail-fast", arguments->request.fail_fast, "stop at the first failure");

@@ -71,7 +71,8 @@ Html line_chart(const LineChart& chart) {
       throw ShapeError(concat("line_chart: ", series.x.size(), " x and ", series.y.size(), " y"));
     for (const double value : series.x) x_extent.add(value);
     for (const double value : series.y) y_extent.add(value);
-    names.push_back(series.name), described.push_back(ends_text(series));
+    const bool shown = std::ranges::any_of(series.y, [](double value) { return std::isfinite(value); });
+    names.push_back(shown ? series.name : ""), described.push_back(ends_text(series));
   }
   if (chart.y_low) y_extent.add(*chart.y_low);
   if (chart.y_high) y_extent.add(*chart.y_high);

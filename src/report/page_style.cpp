@@ -105,7 +105,8 @@ figure { margin: 0; min-width: 0; }
 figcaption { color: var(--muted); font-size: .86rem; line-height: 1.45; margin-top: .4rem; }
 svg.plot { display: block; width: 100%; height: auto; max-width: 44rem; overflow: visible; }
 figure .head { margin: 0 0 .35rem; font-size: .95rem; font-weight: 600; line-height: 1.35; }
-svg.plot text { fill: var(--muted); font-size: 12px; font-family: inherit; }
+svg.plot text { fill: var(--muted); font-size: 12px; font-family: inherit; paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+@media (max-width: 520px) { svg.plot text { font-size: 14px; } }
 svg.plot .axis { stroke: var(--muted); stroke-width: 1; fill: none; }
 svg.plot .rule { stroke: var(--line); stroke-width: 1; fill: none; }
 svg.plot .mark { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 3 3; fill: none; }
@@ -128,7 +129,7 @@ ul.legend svg .bar, ul.legend svg .dot { fill: var(--c); }
 .heat span { display: inline-block; padding: .05rem .35rem; margin: .1rem .12rem; border-radius: 4px; border-bottom: 3px solid transparent; }
 .heat .up { background: color-mix(in srgb, var(--s1) var(--a), transparent); border-bottom-color: var(--s1); }
 .heat .down { background: color-mix(in srgb, var(--s0) var(--a), transparent); border-bottom: 3px dashed var(--s0); }
-.heat sub { color: var(--muted); font-size: .7rem; margin-left: .3rem; font-variant-numeric: tabular-nums; }
+.heat sub { font-size: .7rem; margin-left: .3rem; font-variant-numeric: tabular-nums; }
 
 svg.thumb, .tile { display: block; max-width: 100%; height: auto; border-radius: 4px; background: var(--sunk); }
 .tile { display: grid; place-content: center; text-align: center; aspect-ratio: 4 / 3; width: 100%; padding: .5rem; color: var(--muted); font-size: .78rem; line-height: 1.3; border: 1px dashed var(--muted); }

@@ -43,6 +43,12 @@ struct RunComparison {
 struct ReportSweep {
   SweepResults results;
   std::vector<std::pair<size_t, RunRecord>> jobs;
+  struct Opposites {
+    size_t setting;
+    EvaluationRecord evaluation;
+    std::filesystem::path folder;
+  };
+  std::vector<Opposites> opposites;  // of each setting's first job that was evaluated under "positions"
 };
 
 /// What the sections write into.
@@ -88,6 +94,9 @@ std::string shown(const Parts& parts, std::string_view text);
 
 /// "Flickr8k" heads of one run's part where there are several runs.
 Html by_run(const Parts& parts, const std::string& id, const std::vector<Panel>& panels);
+
+/// "CMPM", or "margin=0.2 dim=256": a setting of a sweep in short.
+std::string setting_name(const SweepResults& results, size_t setting);
 
 /// Text of at most `limit` bytes, cut between characters, with the full length said.
 std::string cut_text(std::string_view text, size_t limit);

@@ -8,6 +8,7 @@
 #include "diptych/core/io/fs.h"
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
+#include "diptych/report/aggregate.h"
 #include "diptych/report/page.h"
 
 namespace diptych::report {
@@ -48,6 +49,12 @@ struct Shares {
   }
 };
 
+/// "left_right" -> "left/right", which a narrow page can break.
+std::string relation_name(std::string relation) {
+  std::ranges::replace(relation, '_', '/');
+  return relation;
+}
+
 TableCell share_cell(int64_t right, int64_t asked) {
   const double percent = 100.0 * static_cast<double>(right) / static_cast<double>(asked);
   return {fixed_text(percent, 1), percent};
@@ -71,7 +78,7 @@ Html relation_table(const std::vector<OppositeRecord>& all, const std::string& i
                          share_cell(shares.captions, 2 * shares.pairs),
                          share_cell(shares.groups, shares.pairs)});
   };
-  for (const auto& [relation, shares] : by_relation) add(relation, shares);
+  for (const auto& [relation, shares] : by_relation) add(relation_name(relation), shares);
   add("all", total);
   return table(view);
 }
@@ -79,12 +86,12 @@ Html relation_table(const std::vector<OppositeRecord>& all, const std::string& i
 Html score_table(const OppositeRecord& pair, const std::string& id) {
   TableView view;
   view.id = id, view.caption = "Scores; each picture's own caption in bold";
-  view.columns = {{"caption"}, {"first picture", true}, {"second picture", true}};
+  view.columns = {{"caption"}, {"picture 1", true}, {"picture 2", true}};
   view.sortable = false;
   for (int j = 0; j < 2; ++j) {
     std::vector<TableCell> row = {pair.caption[j]};
     for (int i = 0; i < 2; ++i) {
-      TableCell cell(fixed_text(pair.score[i][j], 3), pair.score[i][j]);
+      TableCell cell(fixed_text(pair.score[i][j], 4), pair.score[i][j]);
       cell.strong = i == j;
       row.push_back(std::move(cell));
     }
@@ -95,12 +102,63 @@ Html score_table(const OppositeRecord& pair, const std::string& id) {
 
 Html example(const OppositeRecord& pair, const std::string& id, const ShowImage& show) {
   Html shown;
-  for (int i = 0; i < 2; ++i) shown += figure(show(pair.image[i], pair.caption[i]), pair.caption[i]);
-  return text_element("h3", concat(pair.relation, ": ", pair.right(), " of 4 right")) + grid(shown) +
+  for (int i = 0; i < 2; ++i)
+    shown += figure(show(pair.image[i], pair.caption[i]), concat(i + 1, ": ", pair.caption[i]));
+  return text_element("h4", concat(relation_name(pair.relation), ": ", pair.right(), " of 4 right")) + grid(shown) +
          score_table(pair, id);
 }
 
+/// Percent of the right choices of a relation, the mean of both directions.
+std::optional<double> both_directions(const ProtocolResult& result, const std::string& relation) {
+  const Metric *i2t = result.find("i2t/" + relation), *t2i = result.find("t2i/" + relation);
+  return i2t && t2i ? std::optional((i2t->value + t2i->value) / 2) : std::nullopt;
+}
+
+/// Those of all results, in the order met; "all" last.
+std::vector<std::string> relations_of(const std::vector<PositionsRow>& rows) {
+  std::vector<std::string> out;
+  for (const PositionsRow& row : rows)
+    for (const ProtocolResult* result : row.results)
+      for (const auto& [name, metric] : result->metrics)
+        if (name.starts_with("i2t/") && name != "i2t/all" && !std::ranges::count(out, name.substr(4)))
+          out.push_back(name.substr(4));
+  out.emplace_back("all");
+  return out;
+}
+
+TableCell mean_cell(const std::vector<double>& values) {
+  const MeanStd mean = mean_std(values);
+  return mean.n ? TableCell(to_text(mean), mean.mean) : TableCell("\u2013");
+}
+
 }  // namespace opposites
+
+Html positions_study(const std::vector<PositionsRow>& rows, const std::string& id) {
+  if (rows.empty()) return {};
+  const std::vector<std::string> relations = opposites::relations_of(rows);
+  const bool seeds = std::ranges::any_of(rows, [](const PositionsRow& row) { return row.results.size() > 1; });
+  TableView view{.id = id,
+                 .caption = concat("Percent right, mean of both directions: chance 50; groups 16.7",
+                                   seeds ? "; mean \u00b1 sample standard deviation over n seeds" : "")};
+  view.columns = {{""}, {"n", true}};
+  for (const std::string& relation : relations) view.columns.push_back({opposites::relation_name(relation), true});
+  view.columns.push_back({"group", true, "both images and both captions of a pair are right"});
+  for (const PositionsRow& row : rows) {
+    std::vector<TableCell> cells{row.name, {concat(row.results.size()), static_cast<double>(row.results.size())}};
+    for (const std::string& relation : relations) {
+      std::vector<double> values;
+      for (const ProtocolResult* result : row.results)
+        if (const auto value = opposites::both_directions(*result, relation)) values.push_back(*value);
+      cells.push_back(opposites::mean_cell(values));
+    }
+    std::vector<double> groups;
+    for (const ProtocolResult* result : row.results)
+      if (const Metric* group = result->find("group/all")) groups.push_back(group->value);
+    cells.push_back(opposites::mean_cell(groups));
+    view.rows.push_back(std::move(cells));
+  }
+  return table(view);
+}
 
 int64_t OppositeRecord::right() const {
   int64_t count = 0;

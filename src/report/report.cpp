@@ -80,6 +80,17 @@ bool is_sweep(const fs::path& path) {
   return fs::exists(path / "sweep.json", ignored) || fs::exists(path / "sweep.yaml", ignored);
 }
 
+/// Of the job read last, unless its setting has some.
+void load_opposites(ReportSweep& sweep, size_t setting) {
+  if (std::ranges::count(sweep.opposites, setting, &ReportSweep::Opposites::setting)) return;
+  const RunRecord& record = sweep.jobs.back().second;
+  for (const RecordedEvaluation& each : record.evaluations)
+    if (const fs::path folder = record.path / "eval" / each.folder; fs::exists(folder / "pairs.jsonl")) {
+      sweep.opposites.push_back({setting, read_evaluation_record(folder), folder});
+      return;
+    }
+}
+
 std::vector<ReportSweep> load_sweeps(const std::vector<fs::path>& paths) {
   std::vector<ReportSweep> out;
   for (const fs::path& path : paths) {
@@ -87,12 +98,13 @@ std::vector<ReportSweep> load_sweeps(const std::vector<fs::path>& paths) {
     if (!fs::exists(file))
       throw CheckpointError(escape_for_log(path.string(), 200), "is a sweep without results",
                             "go on with it, its table is written at the end: diptych sweep SPEC.yaml");
-    ReportSweep sweep{sweep_from_json(load_json(file, kMostSweepBytes, ErrorClass::ckp), file.string()), {}};
+    ReportSweep sweep{sweep_from_json(load_json(file, kMostSweepBytes, ErrorClass::ckp), file.string()), {}, {}};
     for (size_t i = 0; i < sweep.results.jobs.size(); ++i) {
       const fs::path job = path / "jobs" / sweep.results.jobs[i].name;
       if (sweep.results.jobs[i].state != "finished" || !fs::exists(job)) continue;
       signals::throw_if_pending();
       sweep.jobs.emplace_back(i, read_run_record(job));
+      load_opposites(sweep, sweep.results.jobs[i].setting);
     }
     out.push_back(std::move(sweep));
   }
@@ -170,9 +182,9 @@ struct SectionMaker {
   bool needs_runs = true;
 };
 constexpr SectionMaker kSections[] = {
-    {add_overview},      {add_results},         {add_warnings},  {add_curves},       {add_ranks},
-    {add_galleries},     {add_false_negatives}, {add_scores},    {add_hubness},      {add_breakdowns},
-    {add_map},           {add_spectrum},        {add_positions}, {add_explanations}, {add_comparison},
+    {add_overview},      {add_results},         {add_warnings},         {add_curves},       {add_ranks},
+    {add_galleries},     {add_false_negatives}, {add_scores},           {add_hubness},      {add_breakdowns},
+    {add_map},           {add_spectrum},        {add_positions, false}, {add_explanations}, {add_comparison},
     {add_sweeps, false}, {add_reproduce, false}};
 
 struct Built {

@@ -93,7 +93,8 @@ std::string data_text(const Json& data) {
 std::string machine_text(const Parts& parts, const Json& env) {
   std::vector<std::string> words;
   if (const std::string device = text_at(env, "device"); !device.empty()) words.push_back(device);
-  if (const std::string threads = text_at(env, "threads"); !threads.empty()) words.push_back(threads + " threads");
+  if (const std::string threads = text_at(env, "threads"); !threads.empty())
+    words.push_back(threads + (threads == "1" ? " thread" : " threads"));
   if (const std::string cpu = text_at(env, "cpu_capability"); !cpu.empty()) words.push_back(cpu);
   if (const std::string torch = text_at(env, "torch"); !torch.empty()) words.push_back("torch " + torch);
   if (const std::string host = text_at(env, "host"); parts.options.include_host && !host.empty()) words.push_back(host);

@@ -12,29 +12,21 @@ namespace {
 
 constexpr size_t kMostLines = 8;
 
-std::string setting_name(const SweepResults& results, size_t setting) {
-  const auto& values = results.settings.at(setting);
-  if (results.keys.size() == 1) return values.at(0);
-  std::vector<std::string> parts;
-  for (size_t i = 0; i < values.size(); ++i)
-    parts.push_back(concat(results.keys.at(i).substr(results.keys.at(i).rfind('.') + 1), "=", values[i]));
-  return join(parts, " ");
-}
-
 /// "2", "6: of objective.0.margin, train.batch_size"
 std::string settings_text(const SweepResults& results) {
   const bool named = results.keys == std::vector<std::string>{"setting"};  // written out one by one
   return concat(results.settings.size(), named ? "" : ": of " + join(results.keys, ", "));
 }
 
-/// "rsum" or "average-recall" of the protocol, or its first metric.
+/// "rsum" or "average-recall" of the protocol, or what the sweep selects on, or its first metric.
 std::string main_metric(const SweepResults& results, const std::string& protocol) {
+  const std::string selected = results.selection.substr(results.selection.find('/') + 1);
   std::string first;
   for (const SweepJob& job : results.jobs)
     for (const ProtocolResult& result : job.evaluated) {
       if (result.protocol != protocol || result.metrics.empty()) continue;
-      for (const char* sum : {"rsum", "average-recall"})
-        if (result.find(sum)) return sum;
+      for (const std::string& name : {std::string("rsum"), std::string("average-recall"), selected})
+        if (result.find(name)) return name;
       if (first.empty()) first = result.metrics.front().first;
     }
   return first;
@@ -130,6 +122,15 @@ Html sweep_part(Parts& parts, const ReportSweep& sweep, const std::string& id) {
 }
 
 }  // namespace
+
+std::string setting_name(const SweepResults& results, size_t setting) {
+  const auto& values = results.settings.at(setting);
+  if (results.keys.size() == 1) return values.at(0);
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < values.size(); ++i)
+    parts.push_back(concat(results.keys.at(i).substr(results.keys.at(i).rfind('.') + 1), "=", values[i]));
+  return join(parts, " ");
+}
 
 void add_sweeps(Parts& parts) {
   if (parts.sweeps.empty()) return;

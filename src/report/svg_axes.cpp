@@ -148,6 +148,7 @@ Html legend(const std::vector<std::string>& names, Swatch swatch) {
   if (names.size() < 2) return {};
   Html items;
   for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) continue;
     const bool diamond = swatch == Swatch::diamond || (swatch == Swatch::circle && i % 2 == 1);
     Attributes attributes{{"class", (swatch == Swatch::line  ? "line "
                                      : swatch == Swatch::bar ? "bar "

@@ -42,6 +42,7 @@ std::string series_class(size_t index);
 Attributes dash(size_t index);
 
 enum class Swatch { line, bar, circle, diamond };
+/// Colours and dashes go by index; an empty name, of a series without values, is passed over.
 Html legend(const std::vector<std::string>& names, Swatch swatch);
 
 /// What of the drawing is shown.

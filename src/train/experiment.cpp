@@ -143,12 +143,14 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                    "use val/" + select.substr(5));
   else if (select != "auto" && select != "last") {
     const auto names = evaluate.protocol.make()->metric_names();
+    std::vector<std::string> choices;
+    for (const std::string& each : names) choices.push_back("val/" + each);
     const std::string metric = select.starts_with("val/") ? select.substr(4) : select;
     if (!select.starts_with("val/") || std::ranges::find(names, metric) == names.end())
       complaints.add(origin,
                      concat("evaluate.select = \"", escape_for_log(select),
                             "\": expected auto, last or val/METRIC of evaluate.protocol = ", evaluate.protocol.type()),
-                     did_you_mean(metric, names));
+                     did_you_mean("val/" + metric, choices));
   }
 }
 

@@ -34,6 +34,11 @@ const char* const kReading = R"py(def read_safetensors(path):
             raw = bytearray(data[start + begin : start + end])
             tensors[name] = torch.frombuffer(raw, dtype=types[entry["dtype"]]).reshape(entry["shape"])
     return tensors
+
+
+def channels_last(images):
+    """The memory format that diptych computes in: other formats add in another order, and differ in the last bits."""
+    return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
 )py";
 
 const char* const kEncoding = R"py(    @torch.inference_mode()
@@ -132,17 +137,19 @@ std::string model_class(const TrainedModel& trained, PieceCollector& pieces) {
                     text = add("text", "text encoder", options.text.type()),
                     text_head = add("text_head", "text head", options.text_head.type()),
                     scorer = add("scorer", "scorer", options.scorer.type());
-  const std::string mirror = trained.experiment->evaluate.flip_sum
-                                 ? " + self.image_head(self.image(images.flip(3)))  # and of the mirrored picture"
-                                 : "";
-  return concat("score = ", scorer, "\n\n\nclass Model(nn.Module):\n    def __init__(self, words):\n",
-                "        super().__init__()\n        self.words = {word: i for i, word in enumerate(words)}\n",
-                "        self.image = ", image, "\n        self.image_head = ", image_head,
-                "\n        self.text = ", text, "\n        self.text_head = ", text_head, "\n\n",
-                "    def embed_images(self, images):\n        return self.image_head(self.image(images))", mirror,
-                "\n\n    def embed_texts(self, tokens, length):\n",
-                "        return self.text_head(self.text(tokens, length))\n\n",
-                word_ids_method(trained.experiment->data.text), kEncoding);
+  const std::string mirror =
+      trained.experiment->evaluate.flip_sum
+          ? " + self.image_head(self.image(channels_last(images.flip(3))))  # of the mirrored picture"
+          : "";
+  return concat(
+      "score = ", scorer, "\n\n\nclass Model(nn.Module):\n    def __init__(self, words):\n",
+      "        super().__init__()\n        self.words = {word: i for i, word in enumerate(words)}\n",
+      "        self.image = ", image, "\n        self.image_head = ", image_head, "\n        self.text = ", text,
+      "\n        self.text_head = ", text_head, "\n\n",
+      "    def embed_images(self, images):\n        return self.image_head(self.image(channels_last(images)))", mirror,
+      "\n\n    def embed_texts(self, tokens, length):\n",
+      "        return self.text_head(self.text(tokens, length))\n\n", word_ids_method(trained.experiment->data.text),
+      kEncoding);
 }
 
 const char* const kLoading = R"py(
@@ -152,7 +159,7 @@ def load(folder=Path(__file__).parent):
     words = (Path(folder) / "vocabulary.txt").read_text(encoding="utf-8").split("\n")[:-1]
     model = Model(words)
     model.load_state_dict(read_safetensors(Path(folder) / "model.safetensors"), strict=True)
-    return model.eval()
+    return model.to(memory_format=torch.channels_last).eval()
 )py";
 
 void require_free(const fs::path& folder) {

@@ -76,7 +76,7 @@ void Trainer::State::check_selection() const {
     throw UsageError("",
                      concat("evaluate.select: ", metric, " is not available on val",
                             selected ? concat(" (gallery of ", selected->gallery, ")") : std::string()),
-                     "the gallery is smaller than K: select another metric");
+                     kGalleryTooSmall);
 }
 
 Preflight Trainer::preflight() {

@@ -120,7 +120,9 @@ JobStatus status_at(const SweepPlan& plan, const JobPlace& place) {
   return exit_record ? failed : JobStatus{JobState::interrupted, 0};
 }
 
+/// A job of an array (--job) has the machine, or its share of it, to itself.
 int64_t jobs_at_once(const SweepPlan& plan, const SweepRequest& request) {
+  if (request.only > 0) return 1;
   return request.jobs > 0 ? request.jobs : plan.spec.jobs;
 }
 

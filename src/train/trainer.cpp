@@ -193,7 +193,9 @@ void Trainer::State::check_collapse(const ProtocolResult& result) const {
   if (experiment.train.on_collapse == OnCollapse::warn) return log::warn(message);
   throw NumericError(
       concat("step ", at.step), message,
-      "lower the learning rate, or start hardest-negative losses with warmup_epochs of the sum of hinges");
+      "lower the learning rate, or start hardest-negative losses with warmup_epochs of the sum of hinges; where "
+      "BatchNorm and the moving average have seen few steps: train.on_collapse=warn, or evaluate later "
+      "(evaluate.every)");
 }
 
 /// Evaluates on val; true if the selection metric is the best so far.
@@ -216,8 +218,7 @@ bool Trainer::State::evaluate() {
                    at.best ? concat(" (best ", short_number(*at.best), " at step ", at.best_step, ")") : ""));
   if (!selected) return metric.empty();
   if (!selected->available)
-    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"),
-                     "the gallery is smaller than K: select another metric");
+    throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"), kGalleryTooSmall);
   stage->schedule->observe(selected->value);
   if (better)
     at.best = selected->value, at.best_step = at.step, at.waited = 0;

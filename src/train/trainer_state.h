@@ -11,6 +11,11 @@
 
 namespace diptych {
 
+/// What helps where evaluate.select cannot be computed on val.
+constexpr const char* kGalleryTooSmall =
+    "the gallery is smaller than K: have more images in val (of a CSV: data.corpus.split), select another metric, such "
+    "as evaluate.select=val/i2t/R@5, or none: evaluate.select=last";
+
 /// All that a training is made of between two steps; trainer.cpp moves it, trainer_state.cpp saves and restores it.
 struct Trainer::State {
   State(const Experiment& experiment, const DataBundle& data, System& system);

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Words = std::vector<std::string>;
 
 constexpr const char* kSpec = R"(base: tiny.yaml
@@ -58,6 +59,15 @@ std::set<std::string> done_jobs(const fs::path& sweep) {
   return out;
 }
 
+/// True once a job, or the one of that number ("002"), has saved something.
+bool has_checkpoint(const fs::path& sweep, const std::string& number = "") {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(sweep / "jobs", error))
+    if (entry.path().filename().string().starts_with(number) && fs::exists(entry.path() / "checkpoints/latest", error))
+      return true;
+  return false;
+}
+
 class SweepProgram : public ::testing::Test {
  protected:
   /// A finished sweep of 2 losses x 2 seeds that the tests share.
@@ -81,6 +91,10 @@ class SweepProgram : public ::testing::Test {
   static std::string copy(const std::string& name) {
     fs::copy(dir() / "whole", dir() / name, fs::copy_options::recursive);
     return name;
+  }
+  static void expect_tables_of_whole(const std::string& sweep) {
+    for (const char* name : {"sweep.csv", "sweep.md", "sweep.tex", "sweep.json"})
+      EXPECT_EQ(slurp(dir() / sweep / name), slurp(dir() / "whole" / name)) << name;
   }
   static void expect_failure(const Words& words, int code, const Words& expected) {
     const ProcessResult result = run(words);
@@ -137,13 +151,7 @@ TEST_F(SweepProgram, KilledTwiceItEndsWithTheSameTables) {
     EXPECT_EQ(result.signal, SIGKILL) << result.err;
   };
   // First the sweep alone, while its jobs train: they go on, and the next sweep waits for them.
-  kill_when([&] {
-    int training = 0;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(dir() / "killed/jobs", error))
-      training += fs::exists(entry.path() / "checkpoints/latest");
-    return training > 0;
-  });
+  kill_when([&] { return has_checkpoint(dir() / "killed"); });
   EXPECT_FALSE(programs_in(dir()).empty()) << "the jobs outlive the sweep";
   // Then the sweep and its jobs, with some of them finished.
   kill_when([&] { return done_jobs(dir() / "killed").size() >= 2; });
@@ -152,19 +160,55 @@ TEST_F(SweepProgram, KilledTwiceItEndsWithTheSameTables) {
   EXPECT_GE(sessions.size(), 2u);
   const auto last = run({"sweep", "spec.yaml", "--run-dir", "killed"});
   EXPECT_EQ(last.exit_code, 0) << last.err;
-  for (const char* name : {"sweep.csv", "sweep.md", "sweep.tex", "sweep.json"})
-    EXPECT_EQ(slurp(dir() / "killed" / name), slurp(dir() / "whole" / name)) << name;
+  expect_tables_of_whole("killed");
   for (const auto& [job, lines] : sessions)
     EXPECT_EQ(slurp(dir() / "killed/jobs" / job / "sessions.jsonl"), lines) << job << " was run again";
+}
+
+TEST_F(SweepProgram, JobsOfAnArrayThatAreKilledEndWithTheSameTables) {
+  const auto job = [](const std::string& number) {
+    return Words{"sweep", "spec.yaml", "--run-dir", "array-killed", "--job", number};
+  };
+  /// Kills the job once it has a checkpoint, after the sweep if that is to die too.
+  const auto run_and_kill = [&](const std::string& number, bool with_sweep) {
+    bool killed = false;
+    const auto result = run(job(number), [&](pid_t sweep) {
+      if (killed || !has_checkpoint(dir() / "array-killed", "00" + number)) return;
+      if (with_sweep) kill(sweep, SIGKILL);
+      for (const pid_t pid : programs_in(dir()))
+        if (pid != sweep) killed = true, kill(pid, SIGKILL);
+    });
+    EXPECT_TRUE(killed) << result.err;
+    return result;
+  };
+  // The job alone, as when memory runs out: a failure, left alone until a repetition is asked for.
+  const auto alone = run_and_kill("1", false);
+  EXPECT_EQ(alone.exit_code, 1) << alone.err;
+  EXPECT_THAT(alone.err, HasSubstr("failed (killed by signal 9)"));
+  const auto again = run(job("1"));
+  EXPECT_EQ(again.exit_code, 1) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("--retry-failed repeats it"));
+  EXPECT_THAT(again.err, Not(HasSubstr("resumed")));
+  auto retry = job("1");
+  retry.push_back("--retry-failed");
+  const auto retried = run(retry);
+  EXPECT_EQ(retried.exit_code, 0) << retried.err;
+  EXPECT_THAT(retried.err, HasSubstr("resumed"));
+  // Together with its sweep, as when the machine goes down: the same command goes on.
+  EXPECT_EQ(run_and_kill("2", true).signal, SIGKILL);
+  const auto restarted = run(job("2"));
+  EXPECT_EQ(restarted.exit_code, 0) << restarted.err;
+  EXPECT_THAT(restarted.err, HasSubstr("resumed"));
+  const auto rest = run({"sweep", "spec.yaml", "--run-dir", "array-killed"});
+  EXPECT_EQ(rest.exit_code, 0) << rest.err;
+  EXPECT_THAT(rest.err, HasSubstr("2 of 4 jobs are finished already"));
+  expect_tables_of_whole("array-killed");
 }
 
 TEST_F(SweepProgram, ASignalIsPassedOnAndTheSweepContinues) {
   bool sent = false;
   const auto stopped = run({"sweep", "spec.yaml", "--run-dir", "stopped", "--jobs", "1"}, [&](pid_t pid) {
-    std::error_code error;
-    if (!sent)
-      for (const auto& entry : fs::directory_iterator(dir() / "stopped/jobs", error))
-        if (!sent && fs::exists(entry.path() / "checkpoints/latest")) sent = true, kill(pid, SIGTERM);
+    if (!sent && has_checkpoint(dir() / "stopped")) sent = true, kill(pid, SIGTERM);
   });
   EXPECT_EQ(stopped.exit_code, 143) << stopped.err;
   EXPECT_TRUE(programs_in(dir()).empty()) << "jobs are waited for";

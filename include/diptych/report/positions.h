@@ -6,6 +6,10 @@
 
 #include "diptych/report/html.h"
 
+namespace diptych {
+struct ProtocolResult;
+}
+
 namespace diptych::report {
 
 /// Four scores of a pair of opposites, as an evaluation under the protocol "positions" wrote them (pairs.jsonl).
@@ -27,5 +31,14 @@ using ShowImage = std::function<Html(const std::string& image_id, const std::str
 /// Per relation the share of right choices in both directions and of groups, against chance, and example pairs with
 /// their pictures and scores. Empty without `evaluation`/pairs.jsonl. `id` begins the ids on the page.
 Html positions(const std::filesystem::path& evaluation, const ShowImage& show, const std::string& id = "opposites");
+
+/// A run, or a setting of a sweep with a result for each seed, under "positions".
+struct PositionsRow {
+  std::string name;
+  std::vector<const ProtocolResult*> results;
+};
+/// The study's table: a row each; right choices per relation as the mean of both directions, and groups; mean and
+/// sample standard deviation over the results of a row. Empty without rows.
+Html positions_study(const std::vector<PositionsRow>& rows, const std::string& id);
 
 }  // namespace diptych::report

@@ -134,9 +134,9 @@ struct JobStatus {
 struct SweepRequest {
   std::filesystem::path directory;  // holds jobs/, logs/ and the tables
   std::string program;              // as the command lines of --print name it
-  int64_t jobs = 0;                 // 0: from the specification
+  int64_t jobs = 0;                 // at once; 0: from the specification
   int64_t threads = 0;              // of all jobs together; 0: all cores
-  size_t only = 0;                  // --job K: this one alone
+  size_t only = 0;                  // --job K: this one alone, with all threads whatever `jobs` says
   bool retry_failed = false, fail_fast = false;
 };
 

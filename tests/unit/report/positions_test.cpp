@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "diptych/core/error.h"
+#include "diptych/eval/protocol.h"
 #include "support/temp_dir.h"
 
 namespace diptych::report {
@@ -46,8 +47,26 @@ TEST(Positions, ShowsSharesAndExamples) {
   const std::string html = positions(folder.path(), show).markup();
   // left_right: images 4 of 4, captions 3 of 4, groups 1 of 2
   EXPECT_THAT(html, AllOf(HasSubstr("100.0"), HasSubstr("75.0"), HasSubstr("50.0"), HasSubstr("0.0")));
-  EXPECT_THAT(html, AllOf(HasSubstr("picture of i&lt;1&gt;"), HasSubstr("left_right: 4 of 4 right"),
-                          HasSubstr("above_below: 0 of 4 right")));
+  EXPECT_THAT(html, AllOf(HasSubstr("picture of i&lt;1&gt;"), HasSubstr("left/right: 4 of 4 right"),
+                          HasSubstr("above/below: 0 of 4 right")));
+}
+
+TEST(PositionsStudy, AveragesDirectionsAndSeeds) {
+  const auto result = [](double i2t, double t2i, double group) {
+    ProtocolResult out;
+    for (const auto& [name, value] :
+         {std::pair{"i2t/left_right", i2t}, std::pair{"i2t/all", i2t}, std::pair{"t2i/left_right", t2i},
+          std::pair{"t2i/all", t2i}, std::pair{"group/all", group}})
+      out.metrics.emplace_back(name, Metric{value, value, 1, 0, true, 2});
+    return out;
+  };
+  const ProtocolResult a = result(90, 80, 61), b = result(92, 82, 63), c = result(50, 51, 12);
+  EXPECT_TRUE(positions_study({}, "study").empty());
+  // seeds of "grid": (90 + 80) / 2 = 85 and 87, mean 86, spread sqrt(2)
+  const std::string html = positions_study({{"<grid>", {&a, &b}}, {"pooled", {&c}}, {"none", {}}}, "study").markup();
+  EXPECT_THAT(html, AllOf(HasSubstr("&lt;grid&gt;"), HasSubstr("left/right"), HasSubstr("86.0 \u00b1 1.4"),
+                          HasSubstr("62.0 \u00b1 1.4"), HasSubstr("50.5"), HasSubstr("12.0"), HasSubstr("\u2013")));
+  EXPECT_EQ(html.find("above/below"), std::string::npos);
 }
 
 TEST(Positions, DamagedFilesAreNamedByLine) {

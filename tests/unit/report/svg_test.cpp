@@ -79,6 +79,16 @@ TEST(LineChart, SurvivesNothingToShow) {
   EXPECT_THROW(line_chart({.text = {}, .series = {{"a", {1}, {}}}}), ShapeError);
 }
 
+TEST(LineChart, ASeriesWithoutValuesIsNotInTheLegend) {
+  LineChart chart{.text = {.title = "t"}};
+  chart.series = {
+      {.name = "one", .x = {1, 2}, .y = {3, 4}}, {.name = "none"}, {.name = "two", .x = {1, 2}, .y = {5, 6}}};
+  const std::string html = line_chart(chart).markup();
+  EXPECT_THAT(html, HasSubstr("<span>one</span>"));
+  EXPECT_THAT(html, HasSubstr("<span>two</span>"));
+  EXPECT_EQ(html.find("<span>none</span>"), std::string::npos);
+}
+
 TEST(BarChart, HistogramAndGroups) {
   BarChart histogram{.text = {.title = "Ranks"}, .edges = {1, 2, 3}, .series = {{"i2t", {4, 8}}}};
   const std::string markup = bar_chart(histogram).markup();

@@ -87,6 +87,8 @@ TEST(Experiment, SelectionNamesAMetricOfTheProtocol) {
   EXPECT_EQ(read(catalog, "evaluate: {select: val/t2i/R@1}").selection_metric(), "t2i/R@1");
   EXPECT_EQ(read(catalog, "evaluate: {select: last}").selection_metric(), "");
   EXPECT_NE(error_of(catalog, "evaluate: {select: val/rsun}").find("rsun"), std::string::npos);
+  EXPECT_NE(error_of(catalog, "evaluate: {select: t2i/R@1}").find("did you mean: val/t2i/R@1"), std::string::npos)
+      << "a metric without its split";
 }
 
 TEST(Experiment, TermWeightsMustMatchTheObjective) {

@@ -252,6 +252,20 @@ TEST_F(Sweep, ThreadsAreDividedAmongTheJobs) {
   EXPECT_EQ(threads(fixed), "own") << "a pinned number is part of the run's identity";
 }
 
+TEST_F(Sweep, AJobOfAnArrayDoesNotShareItsThreads) {
+  SweepRequest r = request();
+  const SweepPlan of_four = plan("jobs: 4\n");
+  const auto words = [&] { return " " + join(job_commands(of_four, r, of_four.points[0])[0], " ") + " "; };
+  r.threads = 8;
+  EXPECT_THAT(words(), HasSubstr(" --threads 2 "));
+  r.only = 1;
+  EXPECT_THAT(words(), HasSubstr(" --threads 8 "));
+  r.jobs = 3;
+  EXPECT_THAT(words(), HasSubstr(" --threads 8 "));
+  r.threads = 0;
+  EXPECT_EQ(words().find("--threads"), std::string::npos) << "the configuration's own number, or all";
+}
+
 // --- the state of a job is what its files say
 
 class SweepState : public Sweep {
