@@ -12,7 +12,7 @@ namespace diptych::report {
 namespace {
 
 constexpr std::array kOfADirection = {"mAP", "mINP", "medr", "meanr"};
-constexpr std::array kOfBoth = {"rsum", "mean-recall", "average-recall", "pair-accuracy"};
+constexpr std::array kOfBoth = {"rsum", "mean-recall", "pair-accuracy", "average-recall"};
 
 std::string_view without_punctuation(std::string_view word) {
   if (word.starts_with('(')) word.remove_prefix(1);
@@ -35,11 +35,16 @@ std::vector<std::string> places(std::string_view word) {
   return {};
 }
 
+/// "i2t/R@1", "dress/R@10": a part, a slash, a metric with its place.
+bool is_full_name(std::string_view word) {
+  const size_t slash = word.find('/'), at = word.find('@');
+  const bool of_a_part = slash != 0 && slash < at && at != std::string_view::npos;
+  return of_a_part || word.starts_with("i2t/") || word.starts_with("t2i/");
+}
+
 /// The full name of the metric that `word` names: "rsum", "t2i/mAP" of "mAP" after "t2i"; "" if it names none.
 std::string metric_name(const std::string& word, const std::string& direction) {
-  const bool of_a_part = word.find("/R@") != std::string::npos && !word.starts_with("R@");  // "dress/R@10"
-  if (std::ranges::count(kOfBoth, word) || word.starts_with("i2t/") || word.starts_with("t2i/") || of_a_part)
-    return word;
+  if (std::ranges::count(kOfBoth, word) || is_full_name(word)) return word;
   const bool of_a_direction = std::ranges::count(kOfADirection, word) || word.find("@") != std::string::npos;
   return of_a_direction && !direction.empty() ? concat(direction, "/", word) : "";
 }

@@ -41,6 +41,18 @@ TEST(ParsePublished, ReadsMetricsByName) {
   EXPECT_EQ(parse_published("i2t R@1 62.1; t2i R@1: 40"), (Numbers{{"i2t/R@1", "62.1"}, {"t2i/R@1", "40"}}));
 }
 
+TEST(ParsePublished, ReadsMetricsOfParts) {
+  EXPECT_EQ(parse_published("t2i 21.44/46.80 (R@10/50), dress/R@10 21.81, adjective/R@1 7, average-recall 34.12"),
+            (Numbers{{"t2i/R@10", "21.44"},
+                     {"t2i/R@50", "46.80"},
+                     {"dress/R@10", "21.81"},
+                     {"adjective/R@1", "7"},
+                     {"average-recall", "34.12"}}));
+  EXPECT_EQ(parse_published("t2i r_sub@1 35, i2t/pair-top1 15.2"),
+            (Numbers{{"t2i/r_sub@1", "35"}, {"i2t/pair-top1", "15.2"}}));
+  EXPECT_THAT(parse_published("R@1/5/10 20 queries"), IsEmpty());
+}
+
 TEST(ParsePublished, PassesOverOtherWordsAndGivesNothingForOtherForms) {
   EXPECT_EQ(parse_published("two-branch (Wang et al., CVPR 2016), VGG-19 + HGLMM: i2t 30.1/60.4/73.7, rsum 303.3"),
             (Numbers{{"i2t/R@1", "30.1"}, {"i2t/R@5", "60.4"}, {"i2t/R@10", "73.7"}, {"rsum", "303.3"}}));
