@@ -54,6 +54,10 @@ at::Tensor NegL2Scorer::prepare(const at::Tensor& embeddings, bool is_query) con
   return is_query ? at::cat({2 * x, -squares(x), -one}, 1) : at::cat({x, one, squares(x)}, 1);
 }
 
+at::Tensor NegL2Scorer::from_products(const at::Tensor& products) const {
+  return options_.squared ? products : -((-products).clamp_min(0) + kTiny).sqrt();
+}
+
 NormScaleScorer::NormScaleScorer(const Options& options, const ScorerContext& context)
     : options_(options), scale_(register_parameter("scale", at::scalar_tensor(options.scale, at::kFloat))) {
   if (options.kernel == ScaledKernel::dot)

@@ -29,6 +29,9 @@ class Scorer : public torch::nn::Module {
   /// The embeddings whose dot product ranks like the scores, in float32: unit rows for cosine; for neg_l2 two more
   /// columns, query [2x, -|x|^2, -1] and gallery [y, 1, |y|^2], which is what is_query tells apart.
   virtual at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const = 0;
+  /// What such dot products [N, M] are as scores: themselves, except for -|x - y|. Where scores of several models are
+  /// added, their order alone is not enough.
+  virtual at::Tensor from_products(const at::Tensor& products) const { return products; }
   /// "cosine", for protocol lines.
   virtual std::string describe() const = 0;
 };
