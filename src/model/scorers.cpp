@@ -4,6 +4,7 @@
 
 #include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
+#include "model/similarity_network.h"
 #include "model/sm_lstm.h"
 
 namespace diptych {
@@ -127,6 +128,9 @@ void register_scorers(ScorerRegistry& scorers) {
   scorers.add<NegL2Scorer>("neg_l2", "negative (squared) Euclidean distance");
   scorers.add<NormScaleScorer>("norm_scale", "inner product or negative distance of unit rows times one learned number",
                                "Vo et al.: Composing text and image for image retrieval, CVPR 2019");
+  scorers.add<SimilarityNetwork>("similarity_network", "layers over the product of two embeddings, element by element",
+                                 "Wang, Li, Huang and Lazebnik: Learning two-branch neural networks for image-text "
+                                 "matching tasks, TPAMI 2018");
   scorers.add<SmLstm>(
       "sm_lstm", "an LSTM over pairs of image regions and words that attention selects, step by step",
       "Huang, Wang and Wang: Instance-aware image and sentence matching with selective multimodal LSTM, "

@@ -95,7 +95,7 @@ at::Tensor score_pairs(System& system, const Experiment& experiment, const at::T
 
 /// [F], or [R, C], of one image's features.
 std::vector<int64_t> feature_sizes(System& system, const Experiment& experiment) {
-  if (!system.model->pair_scorer()) return {system.model->image().features()};
+  if (!system.model->compares_places()) return {system.model->image().features()};
   const EvalScope scope(*system.model);
   const ImageOptions& image = experiment.data.image;
   const at::Tensor blank = at::zeros({1, 3, image.height, image.width}, at::device(system.device));

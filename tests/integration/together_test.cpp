@@ -77,6 +77,18 @@ TEST_F(Together, AShortlistScoresFewPairsUnderAProtocolOfItsOwn) {
   EXPECT_GE(record["pairs_scored"].get<int64_t>(), captions);
 }
 
+// A scorer of pairs that reads the embeddings alone: over pictures here, over feature files in the recipes.
+TEST_F(Together, ASimilarityNetworkIsTrainedAndShortlisted) {
+  must({"train", "-c", "tiny.yaml", "--run-dir", "network", "model.scorer={type: similarity_network, hidden: [8]}",
+        "objective=[{type: match_logistic}]"});
+  const Json whole = evaluated({"network", "-o", "whole"});
+  EXPECT_NE(description(whole).find("similarity_network of 1 hidden layers"), std::string::npos);
+  const Json listed = evaluated({"network", "--shortlist", "fast", "--shortlist-k", "100000", "-o", "listed"});
+  EXPECT_NEAR(listed["metrics"]["rsum"]["value"].get<double>(), whole["metrics"]["rsum"]["value"].get<double>(), 10);
+  expect_failure({"encode", "network", "--images", "set/images", "-o", "g.safetensors"}, 2, {"compares pairs"});
+  must({"explain", "network", "--image", "set/images/test-00000.jpg", "--text", "a large red circle", "-o", "p.html"});
+}
+
 TEST_F(Together, MistakesAreNamed) {
   expect_failure({"evaluate", "fast", "--ensemble", "elsewhere"}, 3, {"elsewhere", "not that of the first run"});
   expect_failure({"evaluate", "fast", "--ensemble", "nowhere"}, 4, {"nowhere", "no such run"});

@@ -12,7 +12,7 @@ namespace diptych {
 ///   dot         x.y
 ///   neg_l2      -|x - y|^2, or -|x - y| with squared: false
 ///   norm_scale  dot or neg_l2 of s x / |x| and s y / |y|, s one learned number
-///   sm_lstm     a network over pairs (pair_scorer.h)
+///   sm_lstm, similarity_network   networks over pairs (pair_scorer.h)
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
