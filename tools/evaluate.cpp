@@ -7,8 +7,9 @@ namespace diptych::tools {
 
 Command add_evaluate(CLI::App& app) {
   struct Arguments {
-    std::string run, checkpoint = "best", split = "test", out;
-    std::vector<std::string> protocols, expect;
+    std::string run, checkpoint = "best", split = "test", out, shortlist;
+    std::vector<std::string> protocols, expect, ensemble;
+    int64_t shortlist_k = EvaluateRequest{}.shortlist_k;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("evaluate", "Recall@K of a run under a named protocol");
@@ -17,15 +18,29 @@ Command add_evaluate(CLI::App& app) {
   command->add_option("--protocol", arguments->protocols, "protocol (repeatable); default: the run's own")
       ->allow_extra_args(false);
   command->add_option("--split", arguments->split, "val or test");
+  command
+      ->add_option("--ensemble", arguments->ensemble,
+                   "another run of the same corpus (repeatable), whose scores are added")
+      ->allow_extra_args(false);
+  command->add_option("--shortlist", arguments->shortlist,
+                      "a run of embeddings that chooses the pairs that RUN, which compares pairs, scores");
+  command->add_option("--shortlist-k", arguments->shortlist_k,
+                      "how many captions of each image, and images of each caption, are chosen (default 50)");
   command->add_option("-o,--out", arguments->out, "where the results go (default RUN/eval)");
   command->add_option("--expect", arguments->expect, "[PROTOCOL:]METRIC OP VALUE; exit 9 if it does not hold")
       ->allow_extra_args(false);
-  const auto run = [arguments](const Globals& globals, const Catalog& catalog,
-                               const std::vector<std::string>& overrides) {
+  const auto run = [arguments, command](const Globals& globals, const Catalog& catalog,
+                                        const std::vector<std::string>& overrides) {
     if (arguments->run.empty()) throw UsageError::command_line("no run given", "diptych evaluate RUN");
     EvaluateRequest request;
     request.run = arguments->run, request.checkpoint = arguments->checkpoint, request.protocols = arguments->protocols;
     request.out = arguments->out, request.overrides = overrides, request.threads = globals.threads;
+    request.ensemble.assign(arguments->ensemble.begin(), arguments->ensemble.end());
+    request.shortlist = arguments->shortlist, request.shortlist_k = arguments->shortlist_k;
+    if (request.shortlist_k < 1)
+      throw UsageError::command_line(concat("--shortlist-k ", request.shortlist_k, ": expected at least 1"));
+    if (request.shortlist.empty() && command->count("--shortlist-k") > 0)
+      throw UsageError::command_line("--shortlist-k needs --shortlist", "diptych evaluate RUN --shortlist FAST_RUN");
     const std::vector<std::string> splits = {"val", "test"};
     if (arguments->split != "val" && arguments->split != "test")
       throw UsageError::command_line("--split " + escape_for_log(arguments->split) + ": expected val or test",

@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
 #include "diptych/eval/protocol.h"
@@ -34,6 +36,17 @@ std::unique_ptr<ScoreTiles> matrix_tiles(const at::Tensor& scores) {
                               bad[0][0].item<int64_t>(), " and y ", bad[0][1].item<int64_t>()),
                        "no rank can be trusted: look for the step whose loss or weights became NaN or infinite");
   return std::make_unique<MatrixTiles>(scores.detach().cpu().contiguous());
+}
+
+at::Tensor all_scores(const ScoreTiles& tiles) {
+  at::Tensor out = at::empty({tiles.rows(), tiles.cols()}, at::kFloat);
+  for (int64_t i = 0; i < tiles.rows(); i += ScoreTiles::kTileRows)
+    for (int64_t j = 0; j < tiles.cols(); j += ScoreTiles::kTileCols) {
+      const int64_t rows = std::min(ScoreTiles::kTileRows, tiles.rows() - i);
+      const int64_t cols = std::min(ScoreTiles::kTileCols, tiles.cols() - j);
+      out.narrow(0, i, rows).narrow(1, j, cols).copy_(tiles.tile(i, j, rows, cols));
+    }
+  return out;
 }
 
 }  // namespace diptych

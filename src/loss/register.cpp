@@ -9,6 +9,7 @@
 #include "loss/infonce.h"
 #include "loss/instance.h"
 #include "loss/lifted.h"
+#include "loss/match_logistic.h"
 #include "loss/n_pair.h"
 #include "loss/sdm.h"
 #include "loss/sigmoid.h"
@@ -37,6 +38,8 @@ void register_losses(LossRegistry& losses) {
   losses.add<SdmLoss>("sdm", "CMPM of cosines with a temperature", "Jiang and Ye, CVPR 2023");
   losses.add<SigmoidLoss>("sigmoid", "a yes-no question for every cell of the score matrix, learned scale and bias",
                           "Zhai et al., ICCV 2023");
+  losses.add<MatchLogisticLoss>("match_logistic", "is it a match? logistic loss over the pairs of a batch, balanced",
+                                "Wang, Li, Huang and Lazebnik, TPAMI 2018");
   losses.add<NPairLoss>("n_pair", "each pair against all negatives of its row, a softmax without temperature",
                         "Sohn, NeurIPS 2016");
   losses.add<LiftedLoss>("lifted", "smooth maximum over all negatives of a pair, squared hinge",

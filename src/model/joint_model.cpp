@@ -16,7 +16,7 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
       scorer_(register_module("scorer", std::move(scorer))),
       composer_(composer ? register_module("composer", std::move(composer)) : nullptr),
       pair_scorer_(dynamic_cast<PairScorer*>(scorer_.get())) {
-  image_->want_local(pair_scorer_ != nullptr), text_->want_local(pair_scorer_ != nullptr);
+  image_->want_local(compares_places()), text_->want_local(compares_places());
   if (image_head_->dimension() != text_head_->dimension())
     throw UsageError("",
                      concat("model.image_head.dim = ", image_head_->dimension(), " and model.text_head.dim = ",
@@ -31,10 +31,10 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
 
 at::Tensor JointModel::image_features(const at::Tensor& image) {
   const Encoded encoded = image_->forward(image);
-  return pair_scorer_ ? encoded.local : encoded.global;
+  return compares_places() ? encoded.local : encoded.global;
 }
 at::Tensor JointModel::features_of_map(const at::Tensor& map) {
-  return pair_scorer_ ? map.flatten(2).transpose(1, 2) : image_->pool(map);
+  return compares_places() ? map.flatten(2).transpose(1, 2) : image_->pool(map);
 }
 at::Tensor JointModel::image_embedding(const at::Tensor& features) {
   const bool places = features.dim() == 3;  // a map one place high: pooling does not ask how places are arranged
@@ -46,7 +46,7 @@ at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor
 
 Encoded JointModel::image_view(const at::Tensor& features) {
   Encoded out{image_embedding(features), {}, {}};
-  if (!pair_scorer_) return out;
+  if (!compares_places()) return out;
   out.local = features;
   out.mask = at::ones({features.size(0), features.size(1)}, features.options().dtype(at::kBool));
   return out;

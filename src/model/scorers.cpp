@@ -4,6 +4,7 @@
 
 #include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
+#include "model/similarity_network.h"
 #include "model/sm_lstm.h"
 
 namespace diptych {
@@ -52,6 +53,10 @@ at::Tensor NegL2Scorer::forward(const at::Tensor& x, const at::Tensor& y) {
 at::Tensor NegL2Scorer::prepare(const at::Tensor& embeddings, bool is_query) const {
   const at::Tensor x = embeddings.to(at::kFloat), one = at::ones({x.size(0), 1}, x.options());
   return is_query ? at::cat({2 * x, -squares(x), -one}, 1) : at::cat({x, one, squares(x)}, 1);
+}
+
+at::Tensor NegL2Scorer::from_products(const at::Tensor& products) const {
+  return options_.squared ? products : -((-products).clamp_min(0) + kTiny).sqrt();
 }
 
 NormScaleScorer::NormScaleScorer(const Options& options, const ScorerContext& context)
@@ -123,6 +128,9 @@ void register_scorers(ScorerRegistry& scorers) {
   scorers.add<NegL2Scorer>("neg_l2", "negative (squared) Euclidean distance");
   scorers.add<NormScaleScorer>("norm_scale", "inner product or negative distance of unit rows times one learned number",
                                "Vo et al.: Composing text and image for image retrieval, CVPR 2019");
+  scorers.add<SimilarityNetwork>("similarity_network", "layers over the product of two embeddings, element by element",
+                                 "Wang, Li, Huang and Lazebnik: Learning two-branch neural networks for image-text "
+                                 "matching tasks, TPAMI 2018");
   scorers.add<SmLstm>(
       "sm_lstm", "an LSTM over pairs of image regions and words that attention selects, step by step",
       "Huang, Wang and Wang: Instance-aware image and sentence matching with selective multimodal LSTM, "

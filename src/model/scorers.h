@@ -41,6 +41,7 @@ class NegL2Scorer : public Scorer, public PythonForm {
   NegL2Scorer(const Options& options, const ScorerContext&) : options_(options) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
+  at::Tensor from_products(const at::Tensor& products) const override;
   PythonPiece python() const override;
   std::string describe() const override { return options_.squared ? "neg_l2 squared" : "neg_l2"; }
 
@@ -72,6 +73,7 @@ class NormScaleScorer : public Scorer, public PythonForm {
   at::Tensor forward(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor evidence(const at::Tensor& x, const at::Tensor& y) override;
   at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const override;
+  at::Tensor from_products(const at::Tensor& products) const override { return kernel_->from_products(products); }
   PythonPiece python() const override;
   std::string describe() const override { return "norm_scale " + kernel_->describe(); }
 

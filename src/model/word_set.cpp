@@ -18,11 +18,32 @@ Encoded encoded(at::Tensor global, const at::Tensor& words, const at::Tensor& ma
 
 WordMean::WordMean(const Options& options, const TextContext& context)
     : WordEncoder(options, context),
-      pool_(register_module("pool", std::make_shared<Pool>(options.pool, options.pooling, options.word_dim))) {}
+      pool_(register_module("pool", std::make_shared<Pool>(options.pool, options.pooling, options.word_dim))) {
+  if (options.pca)
+    pca_ = register_module("pca",
+                           std::make_shared<FeaturePca>("word_mean", pool_->features(options.word_dim), *options.pca));
+}
 
 Encoded WordMean::encode(const at::Tensor& words, const at::Tensor& length) {
   const at::Tensor input = drop_input(words), mask = real_words(length, words.size(1));
-  return encoded(pool_->forward(input, mask), input, mask, local_);
+  at::Tensor sentence = pool_->forward(input, mask);
+  if (pca_) {
+    const Fp32Scope full_precision(sentence.device().type());
+    sentence = pca_->forward(sentence.to(pca_->axes().scalar_type()));
+  }
+  return encoded(std::move(sentence), input, mask, local_);
+}
+
+void WordMean::fit(const Captions& captions, uint64_t seed) {
+  if (!pca_) return;
+  const at::NoGradGuard no_grad;
+  pca_->fit(
+      [&](const auto& visit) {
+        captions([&](const at::Tensor& tokens, const at::Tensor& length) {
+          visit(pool_->forward(embed_words(tokens), real_words(length, tokens.size(1))));
+        });
+      },
+      seed);
 }
 
 PythonPiece WordMean::python() const {
@@ -30,17 +51,21 @@ PythonPiece WordMean::python() const {
   piece.definitions.push_back(R"py(class WordMean(nn.Module):
     """tokens [B, L] (0 = padding), length [B] -> sentences [B, F]: word vectors, pooled over the real words."""
 
-    def __init__(self, words, word_dim, pool):
+    def __init__(self, words, word_dim, pool, features, pca):
         super().__init__()
         self.embedding = nn.Embedding(words, word_dim, padding_idx=0)
         self.pool = pool
+        if pca:
+            self.pca = FeaturePca(features, pca)
 
     def forward(self, tokens, length):
         real = torch.arange(tokens.size(1), device=tokens.device) < length.to(tokens.device)[:, None]
-        return self.pool(self.embedding(tokens), real)
+        sentence = self.pool(self.embedding(tokens), real)
+        return self.pca(sentence) if hasattr(self, "pca") else sentence
 )py");
-  piece.expression =
-      concat("WordMean(words=", vocabulary(), ", word_dim=", word_dim(), ", pool=", piece.expression, ")");
+  if (pca_) piece.definitions.insert(piece.definitions.begin(), feature_pca_python());
+  piece.expression = concat("WordMean(words=", vocabulary(), ", word_dim=", word_dim(), ", pool=", piece.expression,
+                            ", features=", pool_->features(word_dim()), ", pca=", pca_ ? features() : 0, ")");
   return piece;
 }
 

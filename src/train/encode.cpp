@@ -13,6 +13,7 @@
 #include "diptych/eval/text_recall.h"
 #include "train/count_progress.h"
 #include "train/encode_queries.h"
+#include "train/score_cells.h"
 #include "train/split_ids.h"
 
 namespace diptych {
@@ -70,9 +71,6 @@ void for_each_caption_block(System& system, const DataBundle& data, const Experi
   }
 }
 
-/// Views of captions and their places in the list of rows, block by block.
-using TextViews = std::vector<std::pair<at::Tensor, Encoded>>;
-
 /// [N, M] float32 of a PairScorer: images in blocks against captions in blocks. In memory at once: the local features
 /// of all captions and the scores.
 at::Tensor score_pairs(System& system, const Experiment& experiment, const at::Tensor& features, const TextViews& texts,
@@ -98,7 +96,7 @@ at::Tensor score_pairs(System& system, const Experiment& experiment, const at::T
 
 /// [F], or [R, C], of one image's features.
 std::vector<int64_t> feature_sizes(System& system, const Experiment& experiment) {
-  if (!system.model->pair_scorer()) return {system.model->image().features()};
+  if (!system.model->compares_places()) return {system.model->image().features()};
   const EvalScope scope(*system.model);
   const ImageOptions& image = experiment.data.image;
   const at::Tensor blank = at::zeros({1, 3, image.height, image.width}, at::device(system.device));
@@ -166,7 +164,7 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
 }
 
 EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
-                          const FeatureCache* cache) {
+                          const FeatureCache* cache, const PairCells* only) {
   EncodedSplit encoded = rows_of_split(data.corpus, split);
   EvalScope scope(*system.model);
   if (system.model->composer()) {
@@ -191,10 +189,16 @@ EncodedSplit encode_split(System& system, const DataBundle& data, const Experime
     if (mirror && !experiment.evaluate.flip_sum) continue;
     const at::Tensor features = split_features(system, data, experiment, encoded.image_rows, cache, mirror);
     add(encoded.x, embed_features(system, features));
-    if (system.model->pair_scorer())
+    if (system.model->pair_scorer() && only)
+      add(encoded.cell_scores, score_cells(system, experiment, features, texts, *only));
+    else if (system.model->pair_scorer())
       add(encoded.scores, score_pairs(system, experiment, features, texts, encoded.y.size(0)));
   }
   return encoded;
+}
+
+std::string scorer_text(System& system, const Experiment& experiment) {
+  return system.model->scorer().describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
 }
 
 std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded) {
@@ -207,8 +211,10 @@ std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& enco
 std::unique_ptr<ScoreTiles> text_tiles(System& system, const EncodedSplit& encoded, const RankedTexts& texts) {
   if (texts.captions.empty()) return score_tiles(system, encoded);
   const Scorer& scorer = system.model->scorer();
-  if (!scorer.indexable())
-    throw UsageError("", concat("the scorer '", scorer.describe(), "' compares pairs: a class has no mean text for it"),
+  if (!scorer.indexable() || encoded.scores.defined())
+    throw UsageError("",
+                     concat("the scorer '", encoded.scored_by.empty() ? scorer.describe() : encoded.scored_by,
+                            "' compares pairs: a class has no mean text for it"),
                      "a protocol that ranks captions, or another scorer");
   return dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(texts.y, false));
 }
@@ -221,6 +227,10 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
     throw UsageError("",
                      "this protocol ranks a text for each class, which evaluate.rescore and text_to_text do not know",
                      "set evaluate.rescore.method=none and evaluate.text_to_text=false");
+  if (experiment.evaluate.text_to_text && !encoded.scored_by.empty())
+    throw UsageError("",
+                     concat("evaluate.text_to_text: ", encoded.scored_by, " scores images and texts, not two texts"),
+                     "set evaluate.text_to_text=false");
   RankedTexts texts = ranked_texts(data.corpus, encoded, protocol.class_texts());
   const auto tiles = text_tiles(system, encoded, texts);
   RetrievalSet set;
@@ -240,7 +250,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   }
   if (!encoded.source_rows.empty()) add_queries(set, data.corpus, encoded);
   set.split = enum_text(split);
-  set.scorer = system.model->scorer().describe() + (experiment.evaluate.flip_sum ? ", mirrored image added" : "");
+  set.scorer = encoded.scored_by.empty() ? scorer_text(system, experiment) : encoded.scored_by;
   set.rescore = experiment.evaluate.rescore;
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;

@@ -5,7 +5,10 @@
 #include "diptych/core/tensor/gemm.h"
 #include "diptych/eval/result_json.h"
 #include "diptych/train/ema.h"
+#include "diptych/train/trained_model.h"
+#include "train/ensemble.h"
 #include "train/session_parts.h"
+#include "train/shortlist.h"
 
 namespace diptych {
 namespace {
@@ -33,6 +36,55 @@ void load_weights_of(const Checkpoint& checkpoint, const Experiment& experiment,
   Ema ema(system, experiment.train.ema);
   ema.restore(checkpoint.optimizer.tensors);
   ema.apply();
+}
+
+/// The other runs of an evaluation: an ensemble's, or the one that makes the shortlist.
+struct Others {
+  std::vector<fs::path> paths;
+  std::vector<LoadedRun> runs;
+
+  std::vector<const LoadedRun*> with(const LoadedRun& first) const {
+    std::vector<const LoadedRun*> out{&first};
+    for (const LoadedRun& run : runs) out.push_back(&run);
+    return out;
+  }
+  std::vector<std::string> names_with(const fs::path& first) const {
+    std::vector<std::string> out{first.string()};
+    for (const fs::path& path : paths) out.push_back(path.string());
+    return out;
+  }
+  /// Runs that take part give a folder of their own; which runs, not how their paths are written, names it.
+  std::string suffix(const EvaluateRequest& request) const {
+    if (runs.empty()) return "";
+    std::string all;
+    for (size_t i = 0; i < runs.size(); ++i)
+      all += fs::weakly_canonical(locate_run(paths[i], "").first).string() + "\n" + runs[i].checkpoint + "\n";
+    return (request.shortlist.empty() ? "-ensemble-" : "-by-") + sha256(all).substr(0, 8);
+  }
+  /// {"what": "ensemble", "runs": [{"run", "checkpoint", "experiment", "scorer"}]}: which runs took part beside the
+  /// one in whose folder it stands; of a shortlist also how much it spared.
+  Json record(const EvaluateRequest& request, const Shortlist* shortlist) const {
+    Json out{{"what", shortlist ? "shortlist" : "ensemble"}, {"runs", Json::array()}};
+    for (size_t i = 0; i < runs.size(); ++i)
+      out["runs"].push_back({{"run", paths[i].string()},
+                             {"checkpoint", runs[i].checkpoint},
+                             {"experiment", runs[i].experiment->name},
+                             {"scorer", scorer_text(*runs[i].system, *runs[i].experiment)}});
+    if (shortlist)
+      out["k"] = request.shortlist_k, out["pairs_scored"] = shortlist->pairs_scored(),
+      out["pairs"] = shortlist->pairs();
+    return out;
+  }
+};
+Others load_others(const Catalog& catalog, const EvaluateRequest& request) {
+  Others out{request.ensemble, {}};
+  if (!request.shortlist.empty()) {
+    if (!request.ensemble.empty())
+      throw UsageError::command_line("--ensemble and --shortlist do not go together", "evaluate twice");
+    out.paths = {request.shortlist};
+  }
+  out.runs = load_runs(catalog, out.paths, request.checkpoint, request.overrides, request.threads);
+  return out;
 }
 
 [[noreturn]] void throw_collapsed(const fs::path& run) {
@@ -122,33 +174,40 @@ LoadedRun load_run(const Catalog& catalog, const fs::path& run, const std::strin
 }
 
 EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request) {
-  fs::path run = request.run;
-  std::string checkpoint = request.checkpoint;
-  if (!is_run_directory(run) && run.parent_path().filename() == "checkpoints") {
-    checkpoint = run.filename().string();
-    run = run.parent_path().parent_path();
-  }
-  if (!is_run_directory(run))
-    throw CheckpointError(request.run.string(), fs::exists(request.run)
-                                                    ? "is no run directory: it has no config.resolved.yaml"
-                                                    : "no such run directory");
-  LoadedRun loaded = load_run(catalog, run, checkpoint, request.overrides, request.threads);
+  const auto [run, checkpoint] = locate_run(request.run, request.checkpoint);
+  find_checkpoint(run, checkpoint);  // throws before the others are loaded
+  const Others others = load_others(catalog, request);
+  // Last, so that the run's own GEMM backend is in use.
+  const LoadedRun loaded = load_run(catalog, run, checkpoint, request.overrides, request.threads);
   const Experiment& experiment = *loaded.experiment;
-  const EncodedSplit encoded = encode_split(*loaded.system, loaded.data, experiment, request.split);
+  std::optional<Shortlist> shortlist;
+  EncodedSplit encoded;
+  if (!request.shortlist.empty())
+    shortlist.emplace(loaded, others.runs[0], request.shortlist.string(), request.shortlist_k, request.split);
+  else if (!request.ensemble.empty())
+    encoded = encode_ensemble(others.with(loaded), request.split, others.names_with(request.run));
+  else
+    encoded = encode_split(*loaded.system, loaded.data, experiment, request.split);
   EvaluateOutcome outcome{loaded.checkpoint, {}, {}};
   const std::vector<std::string> names =
       request.protocols.empty() ? std::vector<std::string>{experiment.evaluate.protocol.type()} : request.protocols;
   for (const std::string& name : names) {
     const auto protocol = name == experiment.evaluate.protocol.type() ? experiment.evaluate.protocol.make()
                                                                       : catalog.protocols.make_default(name);
+    if (shortlist) encoded = shortlist->encode(*protocol);
     ProtocolResult result =
         evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true);
     result.checkpoint = loaded.checkpoint, result.overrides = request.overrides;
+    if (shortlist) result.protocol = shortlist->name(result.protocol);
     outcome.directory =
         evaluation_folder(request.out.empty() ? run / "eval" : request.out, result.protocol, result.split);
-    if (request.out.empty()) outcome.directory += folder_suffix(run, loaded.checkpoint, request.overrides);
+    if (request.out.empty())
+      outcome.directory += others.suffix(request) + folder_suffix(run, loaded.checkpoint, request.overrides);
     outcome.results.push_back(std::move(result));
     write_evaluation(outcome.directory, outcome.results.back(), loaded.data, encoded, *loaded.system);
+    if (!others.runs.empty())
+      write_file_atomically(outcome.directory / "runs.json",
+                            dump_line(others.record(request, shortlist ? &*shortlist : nullptr)) + "\n");
   }
   for (const ProtocolResult& result : outcome.results)
     if (result.collapsed) throw_collapsed(run);

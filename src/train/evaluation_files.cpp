@@ -145,12 +145,13 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.result = result;
   record.corpus = data.corpus.name;
   record.image_root = absolute_root(data.corpus.image_root);
-  record.scorer = scorer.describe();
+  record.scorer = encoded.scored_by.empty() ? scorer.describe() : encoded.scored_by;
   record.images = evaluated_images(data.corpus, encoded, result);
   const RankedTexts texts = ranked_texts(data.corpus, encoded, result.class_texts);
   record.captions =
       result.class_texts ? evaluated_classes(texts.ids, result) : evaluated_captions(data, encoded, texts.ids, result);
-  if (scorer.indexable()) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(texts.y, false);
+  const bool by_vectors = scorer.indexable() && !encoded.scores.defined();
+  if (by_vectors) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(texts.y, false);
   record.x_points = encoded.x, record.y_points = texts.y;
   const auto all_tiles = text_tiles(system, encoded, texts);
   std::unique_ptr<ScoreTiles> ranked_tiles;
@@ -161,7 +162,7 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   } else {
     const Rescoring rescoring = rescoring_of(*tiles, result.rescore, result.x_fold, result.y_fold);
     record.top = top_of_queries(result, *rescored(*tiles, rescoring));
-    if (scorer.indexable()) std::tie(record.x, record.y) = rescored_embeddings(record.x, record.y, rescoring);
+    if (by_vectors) std::tie(record.x, record.y) = rescored_embeddings(record.x, record.y, rescoring);
     record.scorer += describe(result.rescore);
   }
   write_evaluation_record(directory, record);

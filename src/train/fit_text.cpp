@@ -31,10 +31,11 @@ void fit_text(const FitContext& context) {
 void TextFit::check(const FitContext& context) const {
   const FittedText* text = fittable_text(context.system);
   if (!text)
-    throw UsageError("",
-                     concat("a stage with fit: text, but model.text = ", context.experiment.model.text.type(),
-                            " has nothing to fit"),
-                     "leave the stage out, or choose a text encoder that is fitted, such as tfidf or hglmm");
+    throw UsageError(
+        "",
+        concat("a stage with fit: text, but model.text = ", context.experiment.model.text.type(),
+               " has nothing to fit"),
+        "leave the stage out, or choose a text encoder that is fitted, such as tfidf, hglmm or word_mean with pca");
   text->check_fit();
 }
 

@@ -7,7 +7,7 @@ namespace diptych {
 
 void register_fits(FitRegistry& fits) {
   fits.add<NoFit>("none", "the stage is made of gradient steps");
-  fits.add<TextFit>("text", "fits the text encoder (tfidf, hglmm) to the training captions");
+  fits.add<TextFit>("text", "fits the text encoder (tfidf, hglmm, word_mean with pca) to the training captions");
   fits.add<CcaFit>("cca", "linear canonical correlation analysis, written into both heads",
                    "Hotelling, 1936; normalised: Gong et al., IJCV 2014");
 }

@@ -67,6 +67,25 @@ TEST_F(Pairwise, IsExplainedWithItsAttention) {
   EXPECT_NE(slurp(dir() / "page.html").find("attention: step 2"), std::string::npos);
 }
 
+TEST_F(Pairwise, AttentionOfChosenPairsIsSavedAndReported) {
+  must({"explain", "run", "--pairs", "test-00000#0,test-00001#1"});
+  const Json saved = Json::parse(slurp(dir() / "run/eval/shapes/explain/explain.json"));
+  EXPECT_EQ(saved["pairs"][0]["caption"], "test-00000#0");
+  for (const Json& pair : saved["pairs"]) {
+    ASSERT_EQ(pair["attention"].size(), 2u) << pair.dump(1);
+    for (const Json& step : pair["attention"]) {
+      double places = 0, words = 0;
+      for (const Json& row : step["map"])
+        for (const Json& weight : row) places += weight.get<double>();
+      for (const Json& weight : step["words"]) words += weight.get<double>();
+      EXPECT_NEAR(places, 1, 1e-4);
+      EXPECT_NEAR(words, 1, 1e-4);
+    }
+  }
+  must({"report", "run", "-o", "report.html"});
+  EXPECT_NE(slurp(dir() / "report.html").find("attention: step 2"), std::string::npos);
+}
+
 TEST_F(Pairwise, CannotBeIndexedOrExported) {
   expect_failure({"encode", "run", "--images", "set/images", "-o", "images.safetensors"}, 2, {"compares pairs"});
   expect_failure({"export", "run", "-o", "exported"}, 2, {"scorer"});

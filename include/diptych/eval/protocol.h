@@ -41,6 +41,8 @@ std::unique_ptr<ScoreTiles> dot_tiles(const at::Tensor& x, const at::Tensor& y, 
 
 /// Tiles of a matrix of scores [N, M] float32 that is there already. throws ShapeError, NumericError (not finite).
 std::unique_ptr<ScoreTiles> matrix_tiles(const at::Tensor& scores);
+/// The other way round: all scores as one matrix [N, M] float32.
+at::Tensor all_scores(const ScoreTiles& tiles);
 
 /// How captions become the texts of their classes (class_texts.h).
 struct ClassTextOptions {

@@ -63,4 +63,16 @@ LossValue n_pair_loss(const at::Tensor& scores, const at::Tensor& label, bool ma
 /// With positives: labels an image in several rows is a match of all its captions.
 LossValue sigmoid_loss(const at::Tensor& logits, const at::Tensor& label, Positives positives = Positives::labels);
 
+/// Logistic loss of "is this a match?", whose logit is the score as it is: for networks over pairs that end in one.
+///
+///   L = 1/2 mean_{matches} log(1 + e^{-s_ij}) + 1/2 mean_{others} log(1 + e^{s_ij})
+///                  (the similarity network of Wang et al., TPAMI 2018, over all pairs of a batch in place of sampled
+///                  ones)
+///
+/// scores     [B, B]
+/// balanced   as above; false: the mean over all cells. A batch of matches alone leaves the second term 0
+/// returns    total; x_to_y and y_to_x are undefined
+LossValue match_logistic_loss(const at::Tensor& scores, const at::Tensor& label, bool balanced = true,
+                              Positives positives = Positives::labels);
+
 }  // namespace diptych

@@ -30,7 +30,7 @@ class JointModel : public torch::nn::Module {
              std::shared_ptr<Composer> composer = nullptr);
 
   /// image [U, 3, H, W] -> features, the part that a frozen-encoder cache stores: [U, F], or [U, R, C], the places of
-  /// the map, when the scorer is a PairScorer.
+  /// the map, when the scorer compares places.
   at::Tensor image_features(const at::Tensor& image);
   /// The same from the encoder's map [U, C, h, w].
   at::Tensor features_of_map(const at::Tensor& map);
@@ -39,7 +39,7 @@ class JointModel : public torch::nn::Module {
   /// tokens [B, L], length [B] -> [B, D].
   at::Tensor text_embedding(const at::Tensor& tokens, const at::Tensor& length);
 
-  /// What the scorer compares: global = the embedding; local and mask only for a PairScorer.
+  /// What the scorer compares: global = the embedding; local and mask only if it compares places.
   Encoded image_view(const at::Tensor& features);
   Encoded text_view(const at::Tensor& tokens, const at::Tensor& length);
   /// Words as vectors -> the same; see TextEncoder::encode_words.
@@ -48,6 +48,8 @@ class JointModel : public torch::nn::Module {
   at::Tensor scores(const Encoded& x, const Encoded& y);
   /// The scorer if it compares pairs in detail; null if it compares embeddings.
   PairScorer* pair_scorer() const { return pair_scorer_; }
+  /// Whether that scorer looks at regions and words.
+  bool compares_places() const { return pair_scorer_ && pair_scorer_->compares_places(); }
 
   /// Composed retrieval only. True if queries are made of pictures or their maps, so that features are not enough.
   bool composes_pictures() const;

@@ -20,9 +20,11 @@ struct PairAttention {
 
 /// A network that scores every image against every text from what both hold in detail, for example sm-LSTM. It makes
 /// no embeddings, so nothing can be indexed: N x M pairs cost N x M passes. JointModel asks both encoders for their
-/// local features when its scorer is one.
+/// local features when its scorer compares places.
 class PairScorer : public Scorer {
  public:
+  /// Whether it looks at regions and words; otherwise it gets `global` alone.
+  virtual bool compares_places() const { return true; }
   /// x: global [N, D] (the heads' output, the context), local [N, R, C], mask [N, R]; y: global [M, D], local
   /// [M, L, E], mask [M, L]. Differentiable. Beside inputs and results, memory does not grow with
   /// N x M.

@@ -12,7 +12,7 @@ namespace diptych {
 ///   dot         x.y
 ///   neg_l2      -|x - y|^2, or -|x - y| with squared: false
 ///   norm_scale  dot or neg_l2 of s x / |x| and s y / |y|, s one learned number
-///   sm_lstm     a network over pairs (pair_scorer.h)
+///   sm_lstm, similarity_network   networks over pairs (pair_scorer.h)
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
@@ -29,6 +29,9 @@ class Scorer : public torch::nn::Module {
   /// The embeddings whose dot product ranks like the scores, in float32: unit rows for cosine; for neg_l2 two more
   /// columns, query [2x, -|x|^2, -1] and gallery [y, 1, |y|^2], which is what is_query tells apart.
   virtual at::Tensor prepare(const at::Tensor& embeddings, bool is_query) const = 0;
+  /// What such dot products [N, M] are as scores: themselves, except for -|x - y|. Where scores of several models are
+  /// added, their order alone is not enough.
+  virtual at::Tensor from_products(const at::Tensor& products) const { return products; }
   /// "cosine", for protocol lines.
   virtual std::string describe() const = 0;
 };

@@ -15,7 +15,7 @@ struct TextContext {
 };
 
 /// Token ids -> features. Registry "text_encoder": bilstm, lstm, gru, bigru, word_mean, word_attention, text_cnn,
-/// text_resnet; tfidf, hglmm (FittedText below).
+/// text_resnet; tfidf, hglmm, and word_mean with pca (FittedText below).
 class TextEncoder : public torch::nn::Module {
  public:
   /// tokens [B, L] int64 (0 = padding), length [B] int64 in 1..L, on the module's device. Encoded.global [B,

@@ -33,16 +33,25 @@ struct EncodedSplit {
   std::vector<int64_t> image_rows, caption_rows;  // caption_rows: of modifications in composed retrieval
   at::Tensor x, y;                                // [N, D], [M, D] float32, CPU
   at::Tensor scores{};  // [N, M] float32, CPU, of a PairScorer; undefined for others, whose scores follow from x and y
+  at::Tensor cell_scores{};            // [cells] float32, CPU, of a PairScorer asked for some cells only
+  std::string scored_by{};             // what made `scores`, for protocol lines; empty: the model's own scorer
   std::vector<int64_t> source_rows{};  // composed retrieval: rows of the corpus's images that the M queries start from
 };
 /// Rows of a split's images and captions, or queries; nothing is encoded yet. throws DataError if it has none.
 EncodedSplit rows_of_split(const Corpus& corpus, Split split);
+/// Cells [row of x, row of y] of the scores, ascending.
+using PairCells = std::vector<std::pair<int64_t, int64_t>>;
+
 /// The scores of a split, tile by tile.
 std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded);
 
-/// Captions in length order; images from the cache when it holds them. Evaluation mode, no gradients.
+/// Captions in length order; images from the cache when it holds them. Evaluation mode, no gradients. only: a
+/// PairScorer scores these cells and no others, into cell_scores.
 EncodedSplit encode_split(System& system, const DataBundle& data, const Experiment& experiment, Split split,
-                          const FeatureCache* cache = nullptr);
+                          const FeatureCache* cache = nullptr, const PairCells* only = nullptr);
+
+/// The scorer in words, for protocol lines: "cosine, mirrored image added".
+std::string scorer_text(System& system, const Experiment& experiment);
 
 /// The protocol's numbers on an encoded split. bootstrap: with 95 % intervals. throws NumericError for non-finite
 /// embeddings.

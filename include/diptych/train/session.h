@@ -45,9 +45,12 @@ struct EvaluateRequest {
   std::string checkpoint = "best";
   std::vector<std::string> protocols;  // empty: the run's own
   Split split = Split::test;
-  std::filesystem::path out;  // empty: RUN/eval
-  std::vector<std::string> overrides;
+  std::filesystem::path out;           // empty: RUN/eval
+  std::vector<std::string> overrides;  // of all runs named here
   int64_t threads = 0;
+  std::vector<std::filesystem::path> ensemble;  // runs whose scores are added to those of `run`
+  std::filesystem::path shortlist;              // a run of embeddings; `run` scores only pairs that it puts among its
+  int64_t shortlist_k = 50;                     // k best of either side. Empty: all pairs
 };
 struct EvaluateOutcome {
   std::string checkpoint;

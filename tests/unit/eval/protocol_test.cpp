@@ -337,6 +337,11 @@ TEST(MatrixTiles, AreTheMatrix) {
   EXPECT_TRUE(tiles->tile(256, 1024, 44, 76).equal(scores.slice(0, 256).slice(1, 1024)));
 }
 
+TEST(MatrixTiles, AllScoresAreTheMatrixAgain) {
+  const at::Tensor scores = at::randn({ScoreTiles::kTileRows + 3, ScoreTiles::kTileCols + 5});
+  EXPECT_TRUE(all_scores(*matrix_tiles(scores)).equal(scores));
+}
+
 TEST(MatrixTiles, RefuseWhatCannotBeRanked) {
   EXPECT_THROW(matrix_tiles(torch::zeros({3})), ShapeError);
   EXPECT_THROW(matrix_tiles(torch::zeros({3, 2}, at::kDouble)), ShapeError);

@@ -57,8 +57,8 @@ LossInput toy_input() {
 TEST(LossRegistry, HoldsEveryLoss) {
   EXPECT_THAT(registry().names(),
               ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca", "dualpath_rank",
-                          "histogram", "infonce", "instance", "lifted", "n_pair", "sdm", "sigmoid", "sje",
-                          "soft_triplet_code", "structure_preserving", "tirg_softmax"));
+                          "histogram", "infonce", "instance", "lifted", "match_logistic", "n_pair", "sdm", "sigmoid",
+                          "sje", "soft_triplet_code", "structure_preserving", "tirg_softmax"));
 }
 
 TEST(LossRegistry, EveryLossIsDocumented) {
@@ -199,6 +199,7 @@ TEST(LossOptions, ReadEveryWord) {
         "{type: histogram, step: 0.05, positives: diagonal}",
         "{type: sigmoid, scale: 5, bias: -2.71, learned: false, positives: diagonal}",
         "{type: dualpath_rank, margin: 0.5, anchors: all, text_negative: random, reduction: sum}",
+        "{type: match_logistic, balanced: false, positives: diagonal}",
         "{type: dualpath_rank, pool: 2}",
         "{type: tirg_softmax, k: 2, mask_same_label: true}",
         "{type: tirg_softmax, k: 3, m: 4}",

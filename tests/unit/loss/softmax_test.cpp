@@ -109,6 +109,28 @@ TEST(SigmoidLoss, RowsOfOneLabelAreMatchesUnlessOnlyTheDiagonalIs) {
               1e-12);
 }
 
+// Matches 1 and 3 and the own pair of the second row 0; the others all 2.
+TEST(MatchLogisticLoss, WeighsMatchesAndOthersByHalves) {
+  const at::Tensor scores = matrix({{1, 2, 3}, {2, 0, 2}, {3, 2, 1}}), label = integers({7, 8, 7});
+  const auto cost = [](double s) { return std::log1p(std::exp(s)); };
+  const double matches = 2 * cost(-1) + 2 * cost(-3) + cost(0), others = 4 * cost(2);
+  EXPECT_NEAR(number(match_logistic_loss(scores, label).total), (matches / 5 + others / 4) / 2, 1e-12);
+  EXPECT_NEAR(number(match_logistic_loss(scores, label, false).total), (matches + others) / 9, 1e-12);
+  const double own = 2 * cost(-1) + cost(0), rest = 2 * cost(3) + 4 * cost(2);
+  EXPECT_NEAR(number(match_logistic_loss(scores, label, true, Positives::diagonal).total), (own / 3 + rest / 6) / 2,
+              1e-12);
+}
+
+TEST(MatchLogisticLoss, OfMatchesAloneHasNoOtherTerm) {
+  EXPECT_NEAR(number(match_logistic_loss(matrix({{2}}), integers({0})).total), std::log1p(std::exp(-2)) / 2, 1e-12);
+}
+
+TEST(MatchLogisticLoss, GradientsMatchDifferences) {
+  for (const bool balanced : {true, false})
+    expect_gradients([&](const at::Tensor& scores) { return match_logistic_loss(scores, e1_label(), balanced).total; },
+                     3 * wave({4, 4}, 0.3));
+}
+
 TEST(SigmoidLoss, GradientsMatchDifferences) {
   for (const auto positives : all<Positives>())
     expect_gradients([&](const at::Tensor& logits) { return sigmoid_loss(logits, e1_label(), positives).total; },

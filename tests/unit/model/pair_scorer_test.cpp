@@ -251,6 +251,69 @@ TEST(SmLstm, ASumOfSigmoidsLooksAtTheSamePlaceInEveryStep) {
   for (const size_t t : {1, 2}) EXPECT_THAT(steps[t].image, TensorNear(steps[0].image, 1e-12, 1e-12));
 }
 
+std::shared_ptr<PairScorer> similarity_network(const std::string& options) {
+  torch::manual_seed(5);
+  ScorerRegistry registry("scorer");
+  register_scorers(registry);
+  auto made = make_from(registry, "{type: similarity_network, " + options + "}",
+                        ScorerContext{kContext, kImageLocal, kTextLocal});
+  made->to(at::kDouble);
+  return std::dynamic_pointer_cast<PairScorer>(made);
+}
+
+// The equations of similarity_network.h for one pair after the other; tiles that fit, and tiles that do not.
+TEST(SimilarityNetwork, IsLayersOverTheProductOfEveryPair) {
+  for (const std::string tiles : {"65536", "5", "3", "1"}) {
+    const auto scorer = similarity_network("hidden: [6, 2], tile_pairs: " + tiles);
+    std::map<std::string, at::Tensor> w;
+    for (const auto& each : scorer->named_parameters()) w.emplace(each.key(), each.value().detach());
+    ASSERT_THAT(w, SizeIs(6));
+    const at::Tensor scores = scorer->pairs({image_side().global}, {text_side().global}).scores;
+    ASSERT_EQ(scores.sizes(), (at::IntArrayRef{3, 4}));
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t j = 0; j < 4; ++j) {
+        at::Tensor z = image_side().global[i] * text_side().global[j];
+        for (const std::string layer : {"layers.0.", "layers.1."})
+          z = (w.at(layer + "weight").mv(z) + w.at(layer + "bias")).relu();
+        const double expected = (w.at("layers.2.weight").mv(z) + w.at("layers.2.bias")).item<double>();
+        EXPECT_NEAR(scores[i][j].item<double>(), expected, 1e-12) << i << " " << j << ", tiles of " << tiles;
+      }
+  }
+}
+
+TEST(SimilarityNetwork, WithoutLayersIsAWeightedDotProduct) {
+  const auto scorer = similarity_network("hidden: []");
+  const auto parameters = scorer->named_parameters();
+  const at::Tensor x = image_side().global, y = text_side().global;
+  const at::Tensor expected = (x * parameters["layers.0.weight"]).mm(y.t()) + parameters["layers.0.bias"];
+  EXPECT_THAT(scorer->pairs({x}, {y}).scores, TensorNear(expected, 1e-12, 1e-12));
+}
+
+TEST(SimilarityNetwork, GradientsMatchDifferencesWhateverTheTiles) {
+  for (const std::string tiles : {"65536", "2"}) {
+    const auto scorer = similarity_network("hidden: [6], tile_pairs: " + tiles);
+    expect_gradients(
+        [&](const at::Tensor& x) { return scorer->pairs({x}, {text_side().global}).scores.square().sum(); },
+        image_side().global, 1e-6, 1e-6);
+    expect_gradients(
+        [&](const at::Tensor& y) { return scorer->pairs({image_side().global}, {y}).scores.square().sum(); },
+        text_side().global, 1e-6, 1e-6);
+    for (const auto& each : scorer->named_parameters()) EXPECT_TRUE(each.value().grad().defined()) << each.key();
+  }
+}
+
+TEST(SimilarityNetwork, ReadsNoPlacesAndRefusesWhatDoesNotFit) {
+  const auto scorer = similarity_network("hidden: [6]");
+  EXPECT_FALSE(scorer->compares_places());
+  EXPECT_TRUE(sm_lstm("")->compares_places());
+  EXPECT_THAT(
+      [&] {
+        scorer->pairs({at::ones({2, kContext + 1}, at::kDouble)}, text_side());
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("needed are [N, 3]")));
+  EXPECT_THROW(scorer->pairs({}, text_side()), ShapeError);
+}
+
 TEST(SmLstm, RefusesWhatIsNoPairOfViews) {
   const auto scorer = sm_lstm("");
   EXPECT_FALSE(scorer->indexable());

@@ -70,6 +70,15 @@ TEST(Scorers, PreparedEmbeddingsRankRowsAndColumnsAsTheScoresDo) {
   }
 }
 
+TEST(Scorers, ProductsOfPreparedEmbeddingsBecomeTheScores) {
+  const at::Tensor x = formula_centred({6, 7}, 1), y = formula_centred({9, 7}, 2);
+  for (const std::string& yaml : kEmbeddingScorers) {
+    const auto made = scorer(yaml);
+    const at::Tensor products = made->prepare(x, true).mm(made->prepare(y, false).t());
+    EXPECT_THAT(made->from_products(products), TensorNear(made->forward(x, y).to(at::kFloat), 1e-5, 1e-5)) << yaml;
+  }
+}
+
 // The same value; but stretching x is not forbidden to count.
 TEST(Scorers, EvidenceTakesTheLengthOfXAsGiven) {
   const at::Tensor x = torch::tensor({{3.f, 4.f}}).requires_grad_(true), y = torch::tensor({{0.f, 2.f}});

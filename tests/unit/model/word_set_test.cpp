@@ -18,6 +18,43 @@ TEST(WordMean, AveragesTheRealWordsVectors) {
   EXPECT_THAT(out[2], TensorNear((2 * table[2] + table[11] + table[6]) / 4));
 }
 
+/// Three captions of the fixture and three more, so that they span more than two axes.
+FittedText::Captions six_captions() {
+  return [](const auto& visit) {
+    visit(tokens(), lengths());
+    visit(torch::tensor({{5, 6, 0}, {7, 8, 9}, {10, 0, 0}}, at::kLong), torch::tensor({2, 3, 1}, at::kLong));
+  };
+}
+
+// Against the eigenvectors of the covariance of the plain means.
+TEST(WordMean, WithPcaGivesPrincipalComponentsOfTheMeans) {
+  const auto plain = text_encoder("{type: word_mean, word_dim: 4}");
+  const auto reduced = text_encoder("{type: word_mean, word_dim: 4, pca: 2}");
+  const at::NoGradGuard no_grad;
+  reduced->named_parameters()["embedding.weight"].copy_(plain->named_parameters()["embedding.weight"]);
+  auto& fitting = dynamic_cast<FittedText&>(*reduced);
+  EXPECT_TRUE(fitting.needs_fit());
+  EXPECT_FALSE(fitting.fitted());
+  fitting.fit(six_captions(), 1);
+  EXPECT_TRUE(fitting.fitted());
+  std::vector<at::Tensor> blocks;
+  six_captions()([&](const at::Tensor& words, const at::Tensor& length) {
+    blocks.push_back(plain->forward(words, length).global.to(at::kDouble));
+  });
+  const at::Tensor rows = at::cat(blocks), centred = rows - rows.mean(0);
+  const at::Tensor axes = std::get<1>(at::linalg_eigh(centred.t().mm(centred))).flip({1}).slice(1, 0, 2);
+  const at::Tensor found = reduced->forward(tokens(), lengths()).global.to(at::kDouble);
+  EXPECT_EQ(found.size(1), reduced->features());
+  EXPECT_THAT(found.abs(), TensorNear(centred.slice(0, 0, 3).mm(axes).abs(), 1e-4, 1e-6));  // an axis has no sign
+}
+
+TEST(WordMean, IsFittedOnlyWithPca) {
+  const auto plain = text_encoder("{type: word_mean, word_dim: 4}");
+  EXPECT_FALSE(dynamic_cast<FittedText&>(*plain).needs_fit());
+  EXPECT_TRUE(dynamic_cast<FittedText&>(*plain).fitted());
+  EXPECT_THROW(text_encoder("{type: word_mean, word_dim: 4, pca: 5}"), UsageError);
+}
+
 // Word by word, as the formula says.
 TEST(WordAttention, WeighsWordsByTheirMeanAndThemselves) {
   const auto encoder = filled_encoder("{type: word_attention, word_dim: 4}");

@@ -70,6 +70,7 @@ const std::vector<Variant> kVariants = {
     {"bigru_last", encoders("pool: lse", "bigru, word_dim: 8, hidden: 8, pool: last, learned_initial_state: true"), ""},
     {"bigru_concat", encoders("pool: lse, pooling: {lse_sharpness: 2.5}", "bigru, hidden: 8, directions: concat"), ""},
     {"word_mean", encoders("pool: avg", "word_mean, word_dim: 8, pool: gem"), ""},
+    {"word_mean_pca", encoders("pool: avg", "word_mean, word_dim: 8, pca: 4"), ""},
     {"word_attention", encoders("pool: avg", "word_attention, word_dim: 8"), ""},
     {"text_cnn", encoders("pool: avg", "text_cnn, word_dim: 8, filters: 5, kernels: [1, 2, 3, 4], pool: mean_max"), ""},
     {"text_resnet", encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 4"), ""},
