@@ -211,8 +211,8 @@ std::vector<std::string> suggestions(std::string_view word, const std::vector<st
     const size_t distance = edit_distance(wanted, name);
     if (distance <= limit)
       near.emplace_back(distance, candidate);
-    else if (name.ends_with("." + wanted))
-      near.emplace_back(limit + 1, candidate);  // "lr" finds "optim.lr"
+    else if (name.ends_with("." + wanted) || (wanted.size() > 2 && name.starts_with(wanted)))
+      near.emplace_back(limit + 1, candidate);  // "lr" finds "optim.lr", "flickr8k" finds "flickr8k-1k"
   }
   std::ranges::stable_sort(near, {}, &std::pair<size_t, std::string>::first);
   std::vector<std::string> out;

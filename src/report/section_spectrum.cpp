@@ -51,7 +51,7 @@ void add_spectrum(Parts& parts) {
   Html charts;
   for (const ReportRun& run : parts.runs) {
     if (!run.evaluation) continue;
-    const auto dimensions = run.evaluation->x.size(1);
+    const auto dimensions = run.evaluation->x_points.size(1);  // where a network scores pairs there is no x
     const auto view = [&](const std::string& name, const Spectrum& spectrum, double spread) {
       views.rows.push_back(
           {run.name,

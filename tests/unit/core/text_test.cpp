@@ -162,6 +162,7 @@ TEST(Suggestions, AreAtMostThreeNearestFirst) {
 
 TEST(Suggestions, MatchTheLastPartOfDottedNames) {
   EXPECT_THAT(suggestions("lr", {"optim.lr", "seed"}), ElementsAre("optim.lr"));
+  EXPECT_THAT(suggestions("flickr8k", {"coco-5k", "flickr8k-1k"}), ElementsAre("flickr8k-1k"));
 }
 
 TEST(DidYouMean, ListsWhatIsKnownWhenNothingIsNear) {

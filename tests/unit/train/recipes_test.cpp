@@ -72,6 +72,7 @@ class Small {
       out.insert(out.end(), {"model.composer.projection=16", "model.composer.hidden=16"});
     if (tree.at_path("data.corpus.test_nouns")) out.push_back("data.corpus.test_nouns=[tomato, window]");
     if (text_at(tree, "data.corpus.type") == "mit_states_comp") out.push_back("data.corpus.metadata=metadata.tsv");
+    if (text_at(tree, "data.corpus.type") == "fashioniq") out.push_back("evaluate.select=last");  // few to select on
     if (tree.at_path("model.text.pca")) out.push_back("model.text.pca=8");
     if (text == "tfidf" || text == "hglmm")
       for (const char* head : {"image_head", "text_head"}) out.push_back(concat("model.", head, ".dim=8"));
@@ -83,7 +84,7 @@ class Small {
     // At least two images, of which a class has ten captions; more pairs than dimensions for deep CCA. One
     // image of each of eight identities.
     const bool identities = text_at(tree, "data.sampler.type") == "identities";
-    const bool many = text == "tfidf" || (text_at(tree, "data.corpus.type") == "reed" && !identities);
+    const bool many = text == "tfidf" || text_at(tree, "data.corpus.type") == "css" || (text_at(tree, "data.corpus.type") == "reed" && !identities);
     const std::string batch = concat(captions > 1 ? 4 * captions : many ? 24.0 : 8.0);
     out.push_back("train.batch_size=" + batch);
     if (const ConfigNode* stages = tree.at_path("train.stages"))
