@@ -84,7 +84,8 @@ class Small {
     // At least two images, of which a class has ten captions; more pairs than dimensions for deep CCA. One
     // image of each of eight identities.
     const bool identities = text_at(tree, "data.sampler.type") == "identities";
-    const bool many = text == "tfidf" || text_at(tree, "data.corpus.type") == "css" || (text_at(tree, "data.corpus.type") == "reed" && !identities);
+    const bool many = text == "tfidf" || text_at(tree, "data.corpus.type") == "css" ||
+                      (text_at(tree, "data.corpus.type") == "reed" && !identities);
     const std::string batch = concat(captions > 1 ? 4 * captions : many ? 24.0 : 8.0);
     out.push_back("train.batch_size=" + batch);
     if (const ConfigNode* stages = tree.at_path("train.stages"))
