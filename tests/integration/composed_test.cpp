@@ -23,7 +23,7 @@ data:
   text: {min_count: 1}
   sampler: {type: modifications}
 model:
-  image: {type: mobilenet_v2, width: 0.1}
+  image: {type: resnet18, width: 0.125, stride: 16}
   text: {type: lstm, word_dim: 16, hidden: 16}
   image_head: {type: linear, dim: 16}
   text_head: {type: linear, dim: 16}
