@@ -26,7 +26,7 @@ data:
   text: {min_count: 1}
   sampler: {type: identities, images_per_identity: 2}
 model:
-  image: {type: mobilenet_v2, width: 0.1}
+  image: {type: mobilenet_v2, width: 0.1, blocks: 3}
   text: {type: bilstm, word_dim: 16, hidden: 16}
   image_head: {type: linear_bn, dim: 16}
   text_head: {type: linear_bn, dim: 16}
