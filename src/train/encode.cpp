@@ -248,6 +248,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
       set.x_relation.push_back(data.corpus.images[static_cast<size_t>(row)].relation);
     }
   }
+  set.label_names = data.corpus.label_names;
   if (!encoded.source_rows.empty()) add_queries(set, data.corpus, encoded);
   set.split = enum_text(split);
   set.scorer = encoded.scored_by.empty() ? scorer_text(system, experiment) : encoded.scored_by;

@@ -132,7 +132,6 @@ void add_queries(RetrievalSet& set, const Corpus& corpus, const EncodedSplit& en
     for (const int64_t image : corpus.modifications[static_cast<size_t>(row)].subset)
       query.subset.push_back(places.at(image));
   }
-  set.label_names = corpus.label_names;
 }
 
 }  // namespace diptych

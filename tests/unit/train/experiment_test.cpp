@@ -147,6 +147,7 @@ std::set<std::string> known_keys(const Catalog& catalog) {
   add(catalog.corpora, "data.corpus"), add(catalog.samplers, "data.sampler");
   add(catalog.image_encoders, "model.image"), add(catalog.text_encoders, "model.text");
   add(catalog.heads, "model.image_head"), add(catalog.heads, "model.text_head"), add(catalog.scorers, "model.scorer");
+  add(catalog.composers, "model.composer");
   add(catalog.losses, "objective.0"), add(catalog.protocols, "evaluate.protocol");
   add(catalog.optimizers, "train.stages.0.optim"), add(catalog.schedules, "train.stages.0.schedule");
   add(catalog.fits, "train.stages.0.fit");
