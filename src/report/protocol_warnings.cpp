@@ -6,6 +6,7 @@
 #include <set>
 
 #include "diptych/core/text.h"
+#include "eval/result_format.h"
 
 namespace diptych {
 namespace {
