@@ -11,6 +11,7 @@
 #include "diptych/core/log.h"
 #include "diptych/core/signals.h"
 #include "diptych/eval/text_recall.h"
+#include "train/caption_batch.h"
 #include "train/count_progress.h"
 #include "train/encode_queries.h"
 #include "train/score_cells.h"
@@ -60,14 +61,11 @@ void for_each_caption_block(System& system, const DataBundle& data, const Experi
   for (size_t first = 0; first < order.size(); first += block) {
     signals::throw_if_pending();
     const std::span<const int64_t> part = std::span(order).subspan(first, std::min(block, order.size() - first));
-    const auto count = static_cast<int64_t>(part.size()), longest = static_cast<int64_t>(ids(part.back()).size());
-    at::Tensor tokens = at::zeros({count, longest}, at::kLong), length = at::empty({count}, at::kLong);
-    for (size_t i = 0; i < part.size(); ++i) {
-      std::ranges::copy(ids(part[i]), tokens.data_ptr<int64_t>() + static_cast<int64_t>(i) * longest);
-      length.data_ptr<int64_t>()[i] = static_cast<int64_t>(ids(part[i]).size());
-    }
-    visit({torch::tensor(at::ArrayRef<int64_t>(part.data(), part.size()), at::kLong), tokens.to(system.device),
-           length.to(system.device)});
+    std::vector<int64_t> captions;
+    for (const int64_t i : part) captions.push_back(rows[static_cast<size_t>(i)]);
+    const CaptionBatch texts = caption_batch(data.token_ids, captions);
+    visit({torch::tensor(at::ArrayRef<int64_t>(part.data(), part.size()), at::kLong), texts.tokens.to(system.device),
+           texts.length.to(system.device)});
   }
 }
 
@@ -235,8 +233,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   const auto tiles = text_tiles(system, encoded, texts);
   RetrievalSet set;
   set.scores = tiles.get();
-  for (const int64_t row : encoded.image_rows)
-    set.x_label.push_back(data.corpus.images[static_cast<size_t>(row)].label);
+  set.x_label = labels_of(data.corpus, encoded);
   set.y_label = std::move(texts.label), set.y_captions = std::move(texts.captions);
   set.x_id = std::move(texts.ids.x), set.y_id = std::move(texts.ids.y), set.y_image = std::move(texts.ids.y_image);
   if (const std::vector<int64_t> partners = data.corpus.partners(); !partners.empty()) {

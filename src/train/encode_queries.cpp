@@ -8,6 +8,7 @@
 #include "diptych/core/signals.h"
 #include "train/caption_batch.h"
 #include "train/count_progress.h"
+#include "train/split_ids.h"
 
 namespace diptych {
 namespace {
@@ -126,7 +127,7 @@ EncodedSplit rows_of_split(const Corpus& corpus, Split split) {
 
 void add_queries(RetrievalSet& set, const Corpus& corpus, const EncodedSplit& encoded) {
   const auto places = places_of(encoded.image_rows);
-  for (const int64_t row : encoded.image_rows) set.x_gallery.push_back(corpus.images[static_cast<size_t>(row)].gallery);
+  set.x_gallery = gallery_of(corpus, encoded);
   for (const int64_t row : encoded.caption_rows) {
     ComposedQuery& query = set.y_query.emplace_back();
     for (const int64_t image : corpus.modifications[static_cast<size_t>(row)].subset)

@@ -4,6 +4,7 @@
 
 #include "diptych/core/text.h"
 #include "diptych/train/trained_model.h"
+#include "train/split_ids.h"
 
 namespace diptych {
 namespace {
@@ -35,20 +36,22 @@ void require_same_split(const Corpus& corpus, const Corpus& other, Split split, 
                     concat("its ", enum_text(split), " split is not that of the first run: ", difference),
                     "runs are evaluated together on one corpus and split");
   };
-  const auto images = corpus.image_rows(split), other_images = other.image_rows(split);
-  const auto captions = corpus.caption_rows(split), other_captions = other.caption_rows(split);
-  if (images.size() != other_images.size() || captions.size() != other_captions.size())
-    fail(concat(other_images.size(), " images and ", other_captions.size(), " captions, not ", images.size(), " and ",
-                captions.size()));
+  const EncodedSplit rows = rows_of_split(corpus, split), other_rows = rows_of_split(other, split);
+  const auto &images = rows.image_rows, &other_images = other_rows.image_rows;
+  const size_t texts = rows.caption_rows.size(), other_texts = other_rows.caption_rows.size();
+  const char* kind = rows.source_rows.empty() ? "caption" : "query";
+  if (images.size() != other_images.size() || texts != other_texts ||
+      rows.source_rows.empty() != other_rows.source_rows.empty())
+    fail(concat(other_images.size(), " images and ", other_texts,
+                other_rows.source_rows.empty() ? " captions" : " queries", ", not ", images.size(), " and ", texts));
   const auto id_of = [](const Corpus& of, int64_t row) { return of.images[static_cast<size_t>(row)].id; };
   for (size_t i = 0; i < images.size(); ++i)
     if (const auto a = id_of(corpus, images[i]), b = id_of(other, other_images[i]); a != b)
       fail(concat("image ", i + 1, " is '", escape_for_log(b, 80), "', not '", escape_for_log(a, 80), "'"));
-  for (size_t j = 0; j < captions.size(); ++j) {
-    const CorpusCaption& a = corpus.captions[static_cast<size_t>(captions[j])];
-    const CorpusCaption& b = other.captions[static_cast<size_t>(other_captions[j])];
+  for (size_t j = 0; j < texts; ++j) {
+    const SplitText a = text_of(corpus, rows, j), b = text_of(other, other_rows, j);
     if (a.text != b.text || id_of(corpus, a.image_row) != id_of(other, b.image_row))
-      fail(concat("caption ", j + 1, " is '", escape_for_log(b.text, 80), "' of '",
+      fail(concat(kind, " ", j + 1, " is '", escape_for_log(b.text, 80), "' of '",
                   escape_for_log(id_of(other, b.image_row), 80), "', not '", escape_for_log(a.text, 80), "' of '",
                   escape_for_log(id_of(corpus, a.image_row), 80), "'"));
   }

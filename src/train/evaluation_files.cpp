@@ -39,29 +39,14 @@ std::vector<EvaluatedCaption> evaluated_captions(const DataBundle& data, const E
                                                  const SplitIds& ids, const ProtocolResult& result) {
   std::vector<EvaluatedCaption> out;
   for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
-    const auto row = static_cast<size_t>(encoded.caption_rows[i]);
-    const bool composed = !encoded.source_rows.empty();
-    const std::string& text = composed ? data.corpus.modifications[row].text : data.corpus.captions[row].text;
-    const auto words = (composed ? data.corpus.modifications[row].tokens : data.corpus.captions[row].tokens).size();
-    const std::vector<int64_t>& read = data.token_ids[row];
+    const SplitText text = text_of(data.corpus, encoded, i);
+    const std::vector<int64_t>& read = data.token_ids[static_cast<size_t>(encoded.caption_rows[i])];
     const size_t marks = std::ranges::count(read, Vocabulary::kStart) + std::ranges::count(read, Vocabulary::kEnd);
-    out.push_back({ids.y[i], text, ids.y_image[i], static_cast<int64_t>(words),
-                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < words, result.y_fold[i],
-                   composed ? data.corpus.modifications[row].target_label : -1});
+    out.push_back({ids.y[i], text.text, ids.y_image[i], static_cast<int64_t>(text.tokens.size()),
+                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < text.tokens.size(),
+                   result.y_fold[i], encoded.source_rows.empty() ? -1 : text.label});
   }
   return out;
-}
-
-/// The scores without the images that composed queries start from.
-std::unique_ptr<ScoreTiles> without_sources(const ScoreTiles& tiles, const Corpus& corpus, const EncodedSplit& encoded,
-                                            const SplitIds& ids) {
-  std::vector<int64_t> labels;
-  std::vector<bool> gallery;
-  for (const int64_t row : encoded.image_rows) {
-    const CorpusImage& image = corpus.images[static_cast<size_t>(row)];
-    labels.push_back(image.label), gallery.push_back(image.gallery);
-  }
-  return without_own(tiles, ids.y_image, labels, gallery);
 }
 
 /// The lists of each direction's queries.
@@ -98,9 +83,27 @@ std::string opposite_lines(const EvaluationRecord& record) {
 
 }  // namespace
 
-int64_t image_row_of(const Corpus& corpus, const EncodedSplit& encoded, size_t text) {
-  return encoded.source_rows.empty() ? corpus.captions[static_cast<size_t>(encoded.caption_rows[text])].image_row
-                                     : encoded.source_rows[text];
+SplitText text_of(const Corpus& corpus, const EncodedSplit& encoded, size_t number) {
+  const auto row = static_cast<size_t>(encoded.caption_rows[number]);
+  if (encoded.source_rows.empty()) {
+    const CorpusCaption& caption = corpus.captions[row];
+    return {caption.text, caption.tokens, caption.image_row,
+            corpus.images[static_cast<size_t>(caption.image_row)].label};
+  }
+  const Modification& change = corpus.modifications[row];
+  return {change.text, change.tokens, encoded.source_rows[number], change.target_label};
+}
+
+std::vector<int64_t> labels_of(const Corpus& corpus, const EncodedSplit& encoded) {
+  std::vector<int64_t> out;
+  for (const int64_t row : encoded.image_rows) out.push_back(corpus.images[static_cast<size_t>(row)].label);
+  return out;
+}
+
+std::vector<bool> gallery_of(const Corpus& corpus, const EncodedSplit& encoded) {
+  std::vector<bool> out;
+  for (const int64_t row : encoded.image_rows) out.push_back(corpus.images[static_cast<size_t>(row)].gallery);
+  return out;
 }
 
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
@@ -111,7 +114,7 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
     ids.x.push_back(corpus.images[static_cast<size_t>(row)].id);
   }
   for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
-    const auto image = static_cast<size_t>(image_row_of(corpus, encoded, i));
+    const auto image = static_cast<size_t>(text_of(corpus, encoded, i).image_row);
     ids.y.push_back(concat(corpus.images[image].id, "#", captions_seen[image]++));
     ids.y_image.push_back(place[image]);
   }
@@ -121,10 +124,7 @@ SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded) {
 RankedTexts ranked_texts(const Corpus& corpus, const EncodedSplit& encoded,
                          const std::optional<ClassTextOptions>& class_texts) {
   RankedTexts out{encoded.y, ids_of(corpus, encoded), {}, {}};
-  for (size_t i = 0; i < encoded.caption_rows.size(); ++i)
-    out.label.push_back(encoded.source_rows.empty()
-                            ? corpus.images[static_cast<size_t>(image_row_of(corpus, encoded, i))].label
-                            : corpus.modifications[static_cast<size_t>(encoded.caption_rows[i])].target_label);
+  for (size_t i = 0; i < encoded.caption_rows.size(); ++i) out.label.push_back(text_of(corpus, encoded, i).label);
   if (!class_texts) return out;
   ClassTexts classes = diptych::class_texts(encoded.y, out.label, out.ids.y_image, *class_texts);
   SplitIds ids{std::move(out.ids.x), {}, {}};
@@ -155,7 +155,9 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
   record.x_points = encoded.x, record.y_points = texts.y;
   const auto all_tiles = text_tiles(system, encoded, texts);
   std::unique_ptr<ScoreTiles> ranked_tiles;
-  if (!encoded.source_rows.empty()) ranked_tiles = without_sources(*all_tiles, data.corpus, encoded, texts.ids);
+  if (!encoded.source_rows.empty())
+    ranked_tiles =
+        without_own(*all_tiles, texts.ids.y_image, labels_of(data.corpus, encoded), gallery_of(data.corpus, encoded));
   const ScoreTiles* tiles = ranked_tiles ? ranked_tiles.get() : all_tiles.get();
   if (result.rescore.method == Rescore::none) {
     record.top = top_of_queries(result, *tiles);

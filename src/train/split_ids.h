@@ -14,8 +14,18 @@ struct SplitIds {
 };
 SplitIds ids_of(const Corpus& corpus, const EncodedSplit& encoded);
 
-/// Row of the image that a caption describes, or that a query starts from.
-int64_t image_row_of(const Corpus& corpus, const EncodedSplit& encoded, size_t text);
+/// A text of an encoded split, with what it belongs to: a caption, or the change that a composed query asks for.
+struct SplitText {
+  const std::string& text;
+  const std::vector<std::string>& tokens;
+  int64_t image_row;  // of the corpus: the image that is described, or that is to be changed
+  int64_t label;      // of the images that answer
+};
+SplitText text_of(const Corpus& corpus, const EncodedSplit& encoded, size_t number);
+
+/// Labels of the images of an encoded split; and which of them are ranked (CorpusImage::gallery).
+std::vector<int64_t> labels_of(const Corpus& corpus, const EncodedSplit& encoded);
+std::vector<bool> gallery_of(const Corpus& corpus, const EncodedSplit& encoded);
 
 /// What the images of a split are ranked against: its captions, or one text for each class.
 struct RankedTexts {

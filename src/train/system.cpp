@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "diptych/core/io/hash.h"
 #include "diptych/core/log.h"
 #include "train/build_model.h"
@@ -33,7 +35,8 @@ std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>&
   const int64_t last = images.empty() ? -1 : images.back();  // rows ascend, and captions follow their image's order
   std::erase_if(rows, [&](int64_t row) {
     const auto at = static_cast<size_t>(row);
-    return (composed ? corpus.modifications[at].source_row : corpus.captions[at].image_row) > last;
+    if (!composed) return corpus.captions[at].image_row > last;
+    return std::max(corpus.modifications[at].source_row, corpus.modifications[at].target_row) > last;
   });
   return rows;
 }
@@ -82,6 +85,14 @@ void check_composed(const Experiment& experiment, const Corpus& corpus) {
                      concat("data.sampler.type: = ", sampler, ": the corpus ", corpus.name,
                             " has modifications rather than pairs of an image and a caption"),
                      "data.sampler.type: modifications");
+  const auto draws = [](const Modification& each) {
+    return each.split == Split::train && (each.source_row < 0 || each.target_row < 0);
+  };
+  if (experiment.train.limit_images && std::ranges::any_of(corpus.modifications, draws))
+    throw UsageError("",
+                     concat("train.limit_images: the modifications of ", corpus.name,
+                            " name labels, whose images are drawn from the whole training split"),
+                     "leave it out");
   if (experiment.evaluate.flip_sum || experiment.evaluate.text_to_text)
     throw UsageError("", "evaluate.flip_sum and evaluate.text_to_text are for matching, not for composed queries",
                      "set both to false");

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "diptych/core/io/json.h"
+#include "diptych/core/text.h"
 #include "support/program_suite.h"
 #include "support/slurp.h"
 
@@ -52,7 +53,11 @@ class ComposedRuns : public ProgramSuite<ComposedRuns> {
 TEST_F(ComposedRuns, TrainingEndsWithTheRecallOfTheTestQueries) {
   const Json result = parse_json(slurp(dir() / "run/eval/css-3d/metrics.json"), "");
   EXPECT_EQ(result["split"], "test");
-  EXPECT_GE(result["metrics"].size(), 1U);
+  EXPECT_EQ(result["captions"], 60);  // queries
+  for (const char* name : {"t2i/R@1", "t2i/R@5", "t2i/R@10", "t2i/R@50"})
+    EXPECT_GE(result["metrics"].at(name)["value"].get<double>(), 0) << name;
+  EXPECT_FALSE(result["metrics"].contains("i2t/R@1"));
+  EXPECT_GT(result["metrics"]["t2i/R@50"]["value"].get<double>(), 0);
 }
 
 TEST_F(ComposedRuns, EvaluateGivesTheSameNumbers) {
@@ -83,13 +88,30 @@ TEST_F(ComposedRuns, WhatDoesNotGoTogetherIsSaid) {
                  {"model.composer.type", "tirg_fc"});
   expect_failure({"train", "-c", "composed.yaml", "--run-dir", "none", "data.sampler.type=shuffled_pairs"}, 2,
                  {"data.sampler.type", "modifications"});
+  must({"train", "-c", "composed.yaml", "--run-dir", "few", "--dry-run", "train.limit_images=150"});
   expect_failure({"export", "run", "-o", "exported"}, 2, {"model.composer", "no Python form"});
   expect_failure({"explain", "run", "--image", a_scene().string(), "--text", "x", "-o", "x.html"}, 2, {"composes"});
 }
 
 TEST_F(ComposedRuns, TheReportShowsQueriesWithTheirChange) {
   must({"report", "run", "-o", "report.html"});
-  EXPECT_THAT(slurp(dir() / "report.html"), HasSubstr("css-3d"));
+  const std::string page = slurp(dir() / "report.html"), items = slurp(dir() / "run/eval/css-3d/items.jsonl");
+  int shown = 0;  // of the changes that were asked for
+  for (const std::string& line : split(items, '\n')) {
+    const Json item = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (item.is_object() && item.contains("text"))
+      shown += page.find(item["text"].get<std::string>()) != std::string::npos;
+  }
+  EXPECT_GE(shown, 12);
+}
+
+TEST_F(ComposedRuns, AnEnsembleAddsTheScoresOfTheSameQueries) {
+  const Json alone = Json::parse(must({"evaluate", "run", "--json", "-o", "alone"}).out);
+  const Json twice = Json::parse(must({"evaluate", "run", "--ensemble", "run", "--json", "-o", "twice"}).out);
+  EXPECT_EQ(twice["results"][0]["metrics"], alone["results"][0]["metrics"]);
+  must({"data", "synth", "css", "-o", "other", "--train-queries", "200", "--test-queries", "60", "--seed", "9"});
+  must({"train", "-c", "composed.yaml", "--run-dir", "run-other", "data.corpus.root=other"});
+  expect_failure({"evaluate", "run", "--ensemble", "run-other", "-o", "none"}, 3, {"not that of the first run"});
 }
 
 }  // namespace

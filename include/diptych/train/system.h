@@ -25,7 +25,7 @@ struct DataBundle {
 
   LoaderSource source(const Experiment& experiment) const;
   /// Image rows of the training split, the first `limit` of them if asked; and the rows of their captions, or of the
-  /// modifications that start from them.
+  /// modifications between them.
   std::vector<int64_t> training_images(const std::optional<int64_t>& limit_images) const;
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };

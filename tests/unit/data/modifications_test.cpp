@@ -63,12 +63,6 @@ Corpus named_corpus(const std::vector<int64_t>& edits) {
   return corpus;
 }
 
-std::vector<int64_t> training_edits(const Corpus& corpus) {
-  std::vector<int64_t> rows;
-  for (size_t row = 0; row < corpus.modifications.size(); ++row)
-    if (corpus.modifications[row].split == Split::train) rows.push_back(static_cast<int64_t>(row));
-  return rows;
-}
 std::shared_ptr<Sampler> modifications_of(const Corpus& corpus, int64_t batch_size, const std::string& more = "",
                                           uint64_t seed = 1) {
   static const SamplerRegistry* registry = [] {
@@ -80,7 +74,7 @@ std::shared_ptr<Sampler> modifications_of(const Corpus& corpus, int64_t batch_si
   Complaints complaints;
   choice.read(parse_config("{type: modifications" + more + "}", "test.yaml"), "data.sampler", complaints);
   complaints.throw_if_any();
-  return choice.make(SamplerContext{corpus, training_edits(corpus), batch_size, seed});
+  return choice.make(SamplerContext{corpus, corpus.modification_rows(Split::train), batch_size, seed});
 }
 std::vector<Pair> samples_of(const std::vector<PairBatch>& batches) {
   std::vector<Pair> out;
