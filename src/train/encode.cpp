@@ -14,6 +14,7 @@
 #include "train/caption_batch.h"
 #include "train/count_progress.h"
 #include "train/encode_queries.h"
+#include "train/feature_store.h"
 #include "train/score_cells.h"
 #include "train/split_ids.h"
 
@@ -152,7 +153,7 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
     for (const int64_t row : image_rows)
       if (!has[static_cast<size_t>(row)]) todo.push_back(row);
     if (todo.empty()) return;
-    const at::Tensor features = encode_image_features(system, data, experiment, todo, mirror, "cache image features");
+    const at::Tensor features = stored_image_features(system, data, experiment, todo, mirror, "cache image features");
     table.index_copy_(0, torch::tensor(todo, at::kLong), features);
     for (const int64_t row : todo) has[static_cast<size_t>(row)] = true;
   };

@@ -2,39 +2,20 @@
 
 #include <torch/torch.h>
 
-#include "diptych/core/io/hash.h"
 #include "diptych/core/log.h"
 #include "diptych/core/tensor/scope.h"
 #include "diptych/core/text.h"
 #include "diptych/model/joint_model.h"
 #include "diptych/model/weights.h"
-#include "diptych/train/checkpoint.h"
 #include "diptych/train/run_directory.h"
 #include "diptych/train/system.h"
 #include "diptych/train/trained_model.h"
+#include "train/feature_store.h"
 
 namespace diptych {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string image_encoder_fingerprint(const FeatureModel& model) {
-  const ImageOptions& image = model.experiment->data.image;
-  std::string all = concat("diptych image encoder 1\n", image.height, " ", image.width, " ", enum_text(image.resize),
-                           " ", image.short_side, " ", enum_text(image.normalise), " ", enum_text(image.exif), "\n");
-  Lister options;
-  model.experiment->model.image.list(options);
-  for (const Row& row : options.rows)
-    if (!row.field.path) all += concat(row.path, "=", row.value, "\n");
-  for (const auto& [name, tensor] : module_state(*model.image)) {
-    const at::Tensor plain = tensor.contiguous();
-    all += concat(name, " ", plain.sizes(), " ",
-                  xxh128({static_cast<const char*>(plain.const_data_ptr()),
-                          static_cast<size_t>(plain.numel()) * plain.element_size()}),
-                  "\n");
-  }
-  return xxh128(all);
-}
 
 FeatureModel of_run(TrainedModel trained) {
   FeatureModel out;
@@ -92,7 +73,7 @@ FeatureModel load_feature_model(const Catalog& catalog, const fs::path& source, 
   FeatureModel out = is_config ? of_configuration(catalog, source, overrides, threads)
                                : of_run(load_trained_model(catalog, source, checkpoint, overrides, threads));
   out.image->eval();
-  out.fingerprint = image_encoder_fingerprint(out);
+  out.fingerprint = image_encoder_fingerprint(*out.image, *out.experiment);
   return out;
 }
 

@@ -102,6 +102,42 @@ TEST_F(FitStages, NeedNoRoomForAllFeatures) {
   EXPECT_NEAR(sum("streamed"), sum("cached"), 1e-4);
 }
 
+TEST_F(FitStages, LeaveFeaturesForOtherRuns) {
+  const auto alone = train("deep.yaml", "alone");
+  ASSERT_EQ(alone.exit_code, 0) << alone.err;
+  const Words shared = {"train.feature_cache_dir=features"};
+  const auto files = [&] {
+    std::vector<fs::path> out;
+    for (const auto& entry : fs::directory_iterator(dir() / "features")) out.push_back(entry.path());
+    return out;
+  };
+  const auto first = train("deep.yaml", "leaves", shared);
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("left for other runs in features/"));
+  ASSERT_EQ(files().size(), 2U) << "plain and mirrored";
+  const auto second = train("deep.yaml", "takes", shared);
+  ASSERT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.err, HasSubstr("pictures from features/"));
+  for (const char* run : {"leaves", "takes"})
+    EXPECT_EQ(slurp(dir() / run / "metrics.jsonl"), slurp(dir() / "alone/metrics.jsonl")) << run;
+
+  // Another encoder and other pictures have features of their own.
+  Words other = shared;
+  other.push_back("model.image.width=0.2");
+  ASSERT_EQ(train("deep.yaml", "other", other).exit_code, 0);
+  EXPECT_EQ(files().size(), 4U);
+  fs::last_write_time(dir() / "set/images/train-00000.jpg", fs::file_time_type::clock::now());
+  ASSERT_EQ(train("deep.yaml", "touched", shared).exit_code, 0);
+  EXPECT_EQ(files().size(), 6U);
+
+  // A damaged file costs time and nothing else.
+  for (const fs::path& file : files()) fs::resize_file(file, fs::file_size(file) - 1);
+  const auto damaged = train("deep.yaml", "damaged", shared);
+  ASSERT_EQ(damaged.exit_code, 0) << damaged.err;
+  EXPECT_THAT(damaged.err, HasSubstr("the features are computed again"));
+  EXPECT_EQ(slurp(dir() / "damaged/metrics.jsonl"), slurp(dir() / "alone/metrics.jsonl"));
+}
+
 TEST_F(FitStages, FollowOneAnotherAndGradientSteps) {
   const auto trained = train("deep.yaml", "deep", {"train.ema.decay=0.9"});
   ASSERT_EQ(trained.exit_code, 0) << trained.err;

@@ -157,6 +157,7 @@ struct TrainOptions {
   EmaOptions ema;
   std::optional<int64_t> limit_images;
   int64_t feature_cache_mb = 2048;
+  std::string feature_cache_dir;
   OnCollapse on_collapse = OnCollapse::stop;
   CheckpointOptions checkpoint;
   List<StageOptions> stages;
@@ -172,6 +173,9 @@ struct TrainOptions {
     field("feature_cache_mb", self.feature_cache_mb,
           "memory for the features of a frozen image encoder; 0 = never cache",
           Field{.lo = 0, .hi = 1e9, .resume = Resume::free});
+    field("feature_cache_dir", self.feature_cache_dir,
+          "folder where those features are left for other runs with the same encoder and pictures; empty = nowhere",
+          Field{.resume = Resume::free, .path = true});
     field("on_collapse", self.on_collapse, "when all embeddings become alike");
     field("checkpoint", self.checkpoint, "what is saved, and when");
     field("stages", self.stages, "one after the other");
