@@ -3,7 +3,7 @@
 #include "command.h"
 #include "diptych/core/text.h"
 #include "diptych/data/image/pipeline.h"
-#include "diptych/report/report.h"
+#include "report_options.h"
 
 namespace diptych::tools {
 namespace {
@@ -18,6 +18,13 @@ std::string today() {
 }
 
 }  // namespace
+
+report::ReportOptions report_options() {
+  report::ReportOptions options;
+  options.date = today();
+  options.reader = [](const std::filesystem::path& path) { return decode_image(path, ImageOptions{}); };
+  return options;
+}
 
 Command add_report(CLI::App& app) {
   struct Arguments {
@@ -42,7 +49,7 @@ Command add_report(CLI::App& app) {
   command->add_option("--max-mb", arguments->max_mb, "size of the page at most, in MB (default 15)")
       ->check(CLI::Range(1.0, 200.0));
   const auto run = [arguments](const Globals& globals, const Catalog&, const std::vector<std::string>&) {
-    report::ReportOptions options;
+    report::ReportOptions options = report_options();
     options.output = arguments->output;
     if (arguments->inputs.empty()) throw UsageError::command_line("no run given", "diptych report RUN... -o FILE.html");
     if (arguments->output.empty()) {
@@ -53,8 +60,6 @@ Command add_report(CLI::App& app) {
     options.assets = arguments->assets, options.csv = arguments->csv, options.include_host = arguments->include_host;
     options.queries = arguments->queries, options.map_points = arguments->map_points;
     options.max_bytes = static_cast<uint64_t>(arguments->max_mb * 1e6);
-    options.date = today();
-    options.reader = [](const std::filesystem::path& path) { return decode_image(path, ImageOptions{}); };
     const std::vector<std::filesystem::path> inputs(arguments->inputs.begin(), arguments->inputs.end());
     const report::ReportOutcome outcome = report::write_report(inputs, options);
     Json document{{"diptych", "report/1"},

@@ -1,10 +1,12 @@
 #include "diptych/train/sweep.h"
+#include <algorithm>
 #include <utility>
 
 #include "command.h"
 #include "diptych/core/io/fs.h"
 #include "diptych/core/log.h"
 #include "diptych/core/text.h"
+#include "report_options.h"
 
 namespace diptych::tools {
 namespace {
@@ -15,7 +17,7 @@ struct Arguments {
   std::string spec, config, run_dir;
   std::vector<std::string> multi;
   SweepRequest request;
-  bool print_lines = false, status = false, aggregate = false;
+  bool print_lines = false, status = false, aggregate = false, no_report = false, expect_recipe = false;
 };
 
 /// The specification: a file, a sweep's own directory, or -m words over a recipe.
@@ -69,6 +71,36 @@ SweepResults aggregate(const Globals& globals, const SweepPlan& plan, const fs::
   return results;
 }
 
+/// report.html beside the tables. A page that cannot be made costs nothing but itself.
+void write_page(const Globals& globals, const SweepResults& results, const fs::path& directory) {
+  if (std::ranges::none_of(results.jobs, [](const SweepJob& job) { return job.state == "finished"; })) return;
+  try {
+    report::ReportOptions options = report_options();
+    options.output = directory / "report.html";
+    report::write_report({directory}, options);
+    print(globals, "page: " + options.output.string() + "\n");
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Error& error) {
+    log::warn(concat("no report.html: ", error.what(), "; once mended: diptych report ", directory.string(), " -o ",
+                     (directory / "report.html").string()));
+  }
+}
+
+/// --expect-recipe: means over seeds against the recipe's block `published`.
+void check_recipe(const Globals& globals, const SweepPlan& plan, const SweepResults& results, const fs::path& sweep) {
+  const auto finished = std::ranges::find(results.jobs, "finished", &SweepJob::state);
+  SweepReproduction found;
+  if (finished != results.jobs.end())
+    found = check_reproduction(results, read_run_record(sweep / "jobs" / finished->name).published);
+  for (const std::string& line : found.lines) print(globals, line + "\n");
+  if (finished != results.jobs.end() && found.lines.empty())
+    throw UsageError(plan.spec.base,
+                     "--expect-recipe: no published number and tolerance for " + join(plan.protocols, ", "),
+                     "a recipe's block `published` names protocols, their numbers and a tolerance in points");
+  if (!found.holds) throw CheckFailed(plan.spec.base, "the recipe's numbers were not reproduced", "see above");
+}
+
 }  // namespace
 
 Command add_sweep(CLI::App& app) {
@@ -96,6 +128,11 @@ Command add_sweep(CLI::App& app) {
   command->add_flag("--status", arguments->status, "how every job stands; nothing is run");
   command->add_flag("--aggregate", arguments->aggregate,
                     "rebuild the tables from the jobs' directories; nothing is run");
+  command->add_flag("--no-report", arguments->no_report, "leave out report.html");
+  command->add_flag(
+      "--expect-recipe", arguments->expect_recipe,
+      "compare means over seeds with the recipe's block `published`; exit 9 if a number is missed by more "
+      "than its tolerance");
   const auto run = [arguments](const Globals& globals, const Catalog& catalog, std::vector<std::string> overrides) {
     if (!arguments->config.empty() && arguments->spec.find('=') != std::string::npos)  // an override, not a SPEC
       overrides.insert(overrides.begin(), std::exchange(arguments->spec, ""));
@@ -120,13 +157,19 @@ Command add_sweep(CLI::App& app) {
       return document;
     }
     if (!arguments->aggregate) run_jobs(plan, request);
+    SweepResults results;
     try {
-      if (request.only == 0) document["results"] = sweep_json(aggregate(globals, plan, request.directory, request));
+      if (request.only == 0) {
+        results = aggregate(globals, plan, request.directory, request);
+        document["results"] = sweep_json(results);
+        if (!arguments->no_report) write_page(globals, results, request.directory);
+      }
     } catch (const OutputError& error) {
       if (!arguments->aggregate) throw_first_failure(plan, request);  // it came first
       throw;
     }
     if (!arguments->aggregate) throw_first_failure(plan, request);
+    if (arguments->expect_recipe && request.only == 0) check_recipe(globals, plan, results, request.directory);
     return document;
   };
   return {command, run, true};

@@ -109,3 +109,35 @@ std::string reproduction_text(const ProtocolResult& result, const Published& pub
 }
 
 }  // namespace diptych::report
+
+namespace diptych {
+
+SweepReproduction check_reproduction(const SweepResults& results, const NamedTexts& published) {
+  const report::Published block = report::read_published(published);
+  SweepReproduction out;
+  for (size_t setting = 0; setting < results.settings.size(); ++setting) {
+    for (const std::string& protocol : results.protocols) {
+      ProtocolResult mean;
+      mean.protocol = protocol;
+      mean.split = "test";
+      const auto numbers = block.results.find(protocol);
+      if (numbers == block.results.end()) continue;
+      int64_t seeds = 0;
+      for (const auto& [name, text] : numbers->second) {
+        const MeanStd value = setting_value(results, setting, protocol, name);
+        if (value.n == 0) continue;
+        mean.metrics.emplace_back(name, Metric{.value = value.mean});
+        seeds = value.n;
+      }
+      if (seeds == 0) continue;
+      const std::string text = report::reproduction_text(mean, block);
+      if (text.empty()) continue;
+      out.holds = out.holds && text.starts_with("reproduced");
+      const std::string which = results.settings.size() > 1 ? join(results.settings[setting], ", ") + ": " : "";
+      out.lines.push_back(concat(which, protocol, ", mean of ", seeds, seeds == 1 ? " run: " : " runs: ", text));
+    }
+  }
+  return out;
+}
+
+}  // namespace diptych

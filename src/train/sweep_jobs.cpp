@@ -372,7 +372,7 @@ bool is_free_for_a_sweep(const fs::path& directory) {
   return std::ranges::all_of(fs::directory_iterator(directory, ignored), [](const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
     return name == "jobs" || name == "logs" || name == "run.lock" || name.starts_with("sweep.") ||
-           name.starts_with(".tmp-");
+           name == "report.html" || name == "summary.md" || name.starts_with(".tmp-");
   });
 }
 

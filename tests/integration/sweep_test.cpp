@@ -109,6 +109,21 @@ class SweepProgram : public ::testing::Test {
 std::unique_ptr<TempDir> SweepProgram::shared_;
 std::string SweepProgram::output_, SweepProgram::log_;
 
+TEST_F(SweepProgram, ComparesTheMeanWithTheRecipe) {
+  const auto verdict = [&](const std::string& name, const std::string& published) {
+    return run({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--run-dir", name, "--no-report",
+                "--expect-recipe", "train.stages.0.epochs=1", "published=" + published});
+  };
+  const ProcessResult good = verdict("good", "{shapes: 'rsum 0.1', tolerance: 1}");
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("shapes, mean of 2 runs: reproduced"));
+  EXPECT_FALSE(fs::exists(dir() / "good/report.html"));
+  const ProcessResult bad = verdict("bad", "{shapes: 'rsum 599', tolerance: 1}");
+  EXPECT_EQ(bad.exit_code, 9) << bad.err;
+  EXPECT_THAT(bad.out, HasSubstr("not reproduced within 1 points: rsum "));
+  EXPECT_EQ(verdict("none", "{note: 'no number'}").exit_code, 2);
+}
+
 TEST_F(SweepProgram, MakesTablesOfMeansAndSpreads) {
   EXPECT_EQ(done_jobs(dir() / "whole").size(), 4u);
   const std::string markdown = slurp(dir() / "whole/sweep.md");
@@ -118,6 +133,7 @@ TEST_F(SweepProgram, MakesTablesOfMeansAndSpreads) {
   EXPECT_THAT(markdown, HasSubstr("Chosen on val/rsum"));
   EXPECT_THAT(slurp(dir() / "whole/sweep.csv"), HasSubstr("\"shapes:rsum seed 2\""));
   EXPECT_THAT(slurp(dir() / "whole/sweep.tex"), HasSubstr("\\begin{tabular}"));
+  EXPECT_THAT(slurp(dir() / "whole/report.html"), HasSubstr("InfoNCE"));
   EXPECT_THAT(output_, HasSubstr("InfoNCE"));
   EXPECT_THAT(log_, HasSubstr("job 001-"));
   // The numbers are those of the runs.

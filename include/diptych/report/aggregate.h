@@ -8,6 +8,7 @@
 
 #include "diptych/core/io/json.h"
 #include "diptych/eval/protocol.h"
+#include "diptych/report/run_record.h"
 #include "diptych/report/table.h"
 
 // Runs that differ in their seed alone, as one number with its spread; settings beside each other in one table.
@@ -63,6 +64,14 @@ MeanStd setting_selection(const SweepResults& results, size_t setting);
 /// The setting with the best mean of the validation metric (the first of equal ones), or nothing without validation.
 /// Test numbers have no say.
 std::optional<size_t> winner(const SweepResults& results);
+
+/// Means over the seeds of every setting against what its recipe says is published (block `published`, with a
+/// tolerance): a line for each setting and protocol with such numbers; none: there is nothing to compare with.
+struct SweepReproduction {
+  bool holds = true;
+  std::vector<std::string> lines;
+};
+SweepReproduction check_reproduction(const SweepResults& results, const NamedTexts& published);
 
 /// One table a protocol: a row for each setting with n, the validation metric and the protocol's metrics as mean ± std;
 /// the best of a column is bold where it is clearly better than the runner-up. Title: the protocol in words; notes: the

@@ -119,6 +119,21 @@ TEST(Aggregate, NothingIsBoldWithinTheSpreadOrWithOneSeed) {
   EXPECT_THAT(text, HasSubstr("| a | 1 | 30.0 |")) << "no ± for n = 1";
 }
 
+TEST(Aggregate, ARecipeIsReproducedByTheMeanWithinItsTolerance) {
+  NamedTexts published{{"p", "rsum 64, i2t/R@1 10"}, {"tolerance", "2"}, {"source", "x"}};
+  SweepReproduction found = check_reproduction(results(), published);  // means 62 and 10.33; 51 and 8.5
+  EXPECT_FALSE(found.holds);
+  EXPECT_THAT(found.lines, ElementsAre(StartsWith("a: p, mean of 3 runs: reproduced"),
+                                       StartsWith("b: p, mean of 2 runs: not reproduced within 2 points: ")));
+  EXPECT_THAT(found.lines[1], HasSubstr("rsum 51.0 for 64"));
+  published[1].second = "13.1";
+  EXPECT_TRUE(check_reproduction(results(), published).holds);
+  published[0].first = "another-protocol";
+  EXPECT_TRUE(check_reproduction(results(), published).lines.empty());
+  published = {{"p", "rsum 64"}};
+  EXPECT_TRUE(check_reproduction(results(), published).lines.empty()) << "no tolerance, no verdict";
+}
+
 TEST(Aggregate, CsvHasARowASettingWithEverySeedInFullPrecision) {
   const std::string csv = sweep_csv(results());
   const auto line = [&](int n) {
