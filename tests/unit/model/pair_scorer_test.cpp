@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <chrono>
+#include <iostream>
 #include <map>
 
 #include "../../support/gradcheck.h"
@@ -312,6 +314,40 @@ TEST(SimilarityNetwork, ReadsNoPlacesAndRefusesWhatDoesNotFit) {
       },
       ThrowsMessage<ShapeError>(HasSubstr("needed are [N, 3]")));
   EXPECT_THROW(scorer->pairs({}, text_side()), ShapeError);
+}
+
+/// Measures, and takes minutes: model_test --gtest_also_run_disabled_tests --gtest_filter=*ThousandTexts
+TEST(SmLstm, DISABLED_ScoresTwoHundredImagesAndAThousandTexts) {
+  const at::NoGradGuard no_grad;
+  torch::manual_seed(5);
+  ScorerRegistry registry("scorer");
+  register_scorers(registry);
+  const auto scorer = std::dynamic_pointer_cast<PairScorer>(
+      make_from(registry, "{type: sm_lstm, hidden: 256, attention: 256}",
+                ScorerContext{.dimension = 512, .image_local = 1280, .text_local = 512}));
+  scorer->eval();
+  const Encoded x{at::randn({200, 512}), at::randn({200, 49, 1280}), at::ones({200, 49}, at::kBool)};
+  const Encoded y{at::randn({1000, 512}), at::randn({1000, 12, 512}), at::ones({1000, 12}, at::kBool)};
+  const auto seconds = [](auto&& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  at::Tensor scores;
+  const double together = seconds([&] { scores = scorer->pairs(x, y).scores; });
+  constexpr int64_t kImages = 4;  // a pair costs the same wherever it stands: 4,000 of 200,000
+  double worst = 0;
+  const double loop = 200. / kImages * seconds([&] {
+                        for (int64_t i = 0; i < kImages; ++i)
+                          for (int64_t j = 0; j < 1000; ++j) {
+                            const double one_pair = scorer->pairs(one(x, i), one(y, j)).scores.item<double>();
+                            worst = std::max(worst, std::abs(one_pair - scores[i][j].item<double>()));
+                          }
+                      });
+  std::cout << "200 x 1,000 pairs: " << together << " s; pair by pair " << loop << " s (from " << kImages * 1000
+            << " pairs); largest difference " << worst << "\n";
+  EXPECT_LT(worst, 1e-5);
+  EXPECT_GT(loop, 5 * together);
 }
 
 TEST(SmLstm, RefusesWhatIsNoPairOfViews) {
