@@ -11,6 +11,8 @@
 #include "loss/lifted.h"
 #include "loss/match_logistic.h"
 #include "loss/n_pair.h"
+#include "loss/reconstruction.h"
+#include "loss/rotation_symmetry.h"
 #include "loss/sdm.h"
 #include "loss/sigmoid.h"
 #include "loss/sje.h"
@@ -52,6 +54,12 @@ void register_losses(LossRegistry& losses) {
                                "Zheng et al., TOMM 2020");
   losses.add<TirgSoftmaxLoss>("tirg_softmax", "composed queries choose among K targets of the batch, M times",
                               "Vo et al., CVPR 2019");
+  losses.add<RotationSymmetryLoss>("rotation_symmetry",
+                                   "targets with the change taken back choose their source among those of the batch",
+                                   "Anwaar et al., WACV 2021");
+  losses.add<ReconstructionLoss>("reconstruction",
+                                 "a decoder gives back the image or the text that a query was composed of",
+                                 "Anwaar et al., WACV 2021");
   losses.add<SoftTripletCodeLoss>("soft_triplet_code",
                                   "composed retrieval's soft triplets, queries and targets as one set",
                                   "Vo et al., CVPR 2019, published code");

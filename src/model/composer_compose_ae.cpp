@@ -29,13 +29,18 @@ ComposeAeComposer::ComposeAeComposer(const Options& options, const ComposerConte
   conv_weight_ = register_parameter("conv_weight", at::scalar_tensor(1, at::kFloat));
 }
 
-Composed ComposeAeComposer::forward(const ComposerInput& input) {
-  const Fp32Scope fp32(input.image.device().type());
-  const auto [image, text] = composing::views_of("compose_ae", input, dimension_);
-  const at::Tensor phase = phase_->forward(text), magnitude = magnitude_->forward(image);
-  const at::Tensor turned = at::stack({magnitude * phase.cos(), magnitude * phase.sin()}, 1);  // [B, 2, D]
-  const at::Tensor straight = linear_->forward(turned.flatten(1));
-  return {linear_weight_ * straight + conv_weight_ * conv_->forward(turned).squeeze(1), {}};
+Composed ComposeAeComposer::forward(const ComposerInput& input) { return {turned(input.image, input.text, 1), {}}; }
+at::Tensor ComposeAeComposer::undo(const at::Tensor& image, const at::Tensor& text) { return turned(image, text, -1); }
+
+at::Tensor ComposeAeComposer::turned(const at::Tensor& image, const at::Tensor& text, double sense) {
+  const Fp32Scope fp32(image.device().type());
+  ComposerInput input;
+  input.image = image, input.text = text;
+  const composing::Views views = composing::views_of("compose_ae", input, dimension_);
+  const at::Tensor phase = sense * phase_->forward(views.text), magnitude = magnitude_->forward(views.image);
+  const at::Tensor complex = at::stack({magnitude * phase.cos(), magnitude * phase.sin()}, 1);  // [B, 2, D]
+  const at::Tensor straight = linear_->forward(complex.flatten(1));
+  return linear_weight_ * straight + conv_weight_ * conv_->forward(complex).squeeze(1);
 }
 
 }  // namespace diptych

@@ -12,8 +12,9 @@ namespace diptych {
 ///   out = w_l L[re; im] + w_c conv(re, im)
 ///
 /// L linear, conv two 1-D convolutions over the D dimensions with ReLU between them; w_l and w_c learned, at first 10
-/// and 1. MLP: FC - ReLU - FC of D units; sizes and depth are ours. Only the composition: the paper's further losses,
-/// rotational symmetry (conjugate phase, target back to source) and two decoders, are not part of Diptych.
+/// and 1. MLP: FC - ReLU - FC of D units; sizes and depth are ours. undo turns by -delta, the conjugate, and is
+/// otherwise the same with the same weights. The paper's further losses are terms of the objective: rotation_symmetry,
+/// which reads undo, and reconstruction, which owns the decoders.
 /// Parameters: phase, magnitude, linear, conv by position; linear_weight, conv_weight.
 class ComposeAeComposer : public Composer {
  public:
@@ -21,15 +22,19 @@ class ComposeAeComposer : public Composer {
     int64_t channels = 64;
     static void visit(auto& self, auto& field) {
       field("channels", self.channels,
-            "between the two 1-D convolutions. Of ComposeAE's losses (Anwaar et al. 2021) only a batch softmax exists "
-            "here, not rotational symmetry and the two decoders",
+            "between the two 1-D convolutions. ComposeAE's losses beside the batch softmax are the terms "
+            "rotation_symmetry and reconstruction, twice (Anwaar et al. 2021)",
             {.lo = 1, .hi = 4096});
     }
   };
   ComposeAeComposer(const Options& options, const ComposerContext& context);
   Composed forward(const ComposerInput& input) override;
+  at::Tensor undo(const at::Tensor& image, const at::Tensor& text) override;
 
  private:
+  // sense: 1 turns by the text's phase, -1 by its conjugate.
+  at::Tensor turned(const at::Tensor& image, const at::Tensor& text, double sense);
+
   int64_t dimension_;
   torch::nn::Sequential phase_{nullptr}, magnitude_{nullptr}, conv_{nullptr};
   torch::nn::Linear linear_{nullptr};

@@ -82,8 +82,8 @@ ComposerSources JointModel::sources(const at::Tensor& image) {
   out.features = features_of_map(out.map);
   return out;
 }
-at::Tensor JointModel::query_embedding(const ComposerSources& sources, const at::Tensor& index,
-                                       const at::Tensor& tokens, const at::Tensor& length) {
+ComposerInput JointModel::composer_input(const ComposerSources& sources, const at::Tensor& index,
+                                         const at::Tensor& tokens, const at::Tensor& length) {
   const ComposerNeeds needs = composer_->needs();
   const auto chosen = [&](const at::Tensor& of_sources) { return of_sources.index_select(0, index).to(at::kFloat); };
   ComposerInput input;
@@ -97,10 +97,13 @@ at::Tensor JointModel::query_embedding(const ComposerSources& sources, const at:
     input.words = words.masked_fill((tokens == 0).unsqueeze(2), 0).to(at::kFloat);
   }
   if (needs.modulated_map)
-    input.modulated_map = [&](const std::vector<BlockModulation>& blocks) {
-      const at::Tensor images = sources.image.index_select(0, index);
+    input.modulated_map = [this, image = sources.image, index](const std::vector<BlockModulation>& blocks) {
+      const at::Tensor images = image.index_select(0, index);
       return image_->modulated_map(images.contiguous(at::MemoryFormat::ChannelsLast), blocks);
     };
+  return input;
+}
+at::Tensor JointModel::compose(const ComposerInput& input) {
   const Composed composed = composer_->forward(input);
   return composed.map.defined() ? image_embedding(features_of_map(composed.map)) : composed.embedding;
 }

@@ -27,16 +27,20 @@ Json statistics(const at::Tensor& tensor) {
 
 namespace {
 
-/// x, the queries, and y, the images that answer them.
-void encode_composed(JointModel& model, const Batch& batch, bool image_frozen, LossInput& input) {
+/// x, the queries, with what they are made of, and y, the images that answer them. Gives y with the changes taken back,
+/// [B, D], if that is asked for and the composer can.
+at::Tensor encode_composed(JointModel& model, const Batch& batch, bool image_frozen, bool take_back, LossInput& input) {
   ComposerSources sources;
   {
     const at::AutoGradMode gradients(!image_frozen);
     sources = model.sources(batch.image);
   }
   model.embed_sources(sources);
-  input.x = model.query_embedding(sources, batch.image_index, batch.tokens, batch.length);
+  const ComposerInput parts = model.composer_input(sources, batch.image_index, batch.tokens, batch.length);
+  input.x = model.compose(parts);
   input.y = sources.embedding.index_select(0, batch.target_index);
+  input.source = parts.image, input.text = parts.text, input.source_row = batch.image_row;
+  return take_back ? model.composer()->undo(input.y.to(at::kFloat), parts.text) : at::Tensor();
 }
 
 /// x, the images of the pairs, and y, their texts; with the scores of a PairScorer.
@@ -60,16 +64,19 @@ void encode_pairs(System& system, const Batch& batch, bool image_frozen, LossInp
 ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveStage& stage, Precision precision,
                              int64_t step, double epoch) {
   LossInput input;
+  at::Tensor back;
   {
     const AutocastScope autocast(precision, system.device.type());
     if (system.model->composer())
-      encode_composed(*system.model, batch, stage.image_frozen, input);
+      back = encode_composed(*system.model, batch, stage.image_frozen,
+                             system.objective->needs_back_scores(stage.weights), input);
     else
       encode_pairs(system, batch, stage.image_frozen, input);
   }
   input.x = input.x.to(at::kFloat), input.y = input.y.to(at::kFloat);
   if (system.objective->needs_scores() && !input.scores.defined())
     input.scores = system.model->scorer().forward(input.x, input.y);
+  if (back.defined()) input.back_scores = system.model->scorer().forward(back, input.source);
   input.label = batch.label;
   input.image_row = batch.target_row.defined() ? batch.target_row : batch.image_row;
   input.step = step;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
@@ -91,6 +92,38 @@ TEST_F(ComposedRuns, WhatDoesNotGoTogetherIsSaid) {
   must({"train", "-c", "composed.yaml", "--run-dir", "few", "--dry-run", "train.limit_images=150"});
   expect_failure({"export", "run", "-o", "exported"}, 2, {"model.composer", "no Python form"});
   expect_failure({"explain", "run", "--image", a_scene().string(), "--text", "x", "-o", "x.html"}, 2, {"composes"});
+}
+
+const char* const kComposeAeTerms =
+    "objective=[{type: tirg_softmax}, {type: rotation_symmetry, weight: 0.01}, {type: reconstruction, weight: 0.1}, "
+    "{type: reconstruction, of: text, weight: 0.1}]";
+
+TEST_F(ComposedRuns, ComposeAeTrainsWithAllItsTerms) {
+  // frozen pictures from the cache, then all of it in bf16
+  must({"train", "-c", "composed.yaml", "--run-dir", "compose-ae", "model.composer={type: compose_ae, channels: 4}",
+        kComposeAeTerms, "log.every_steps=1", "precision=bf16",
+        "train.stages=[{name: cached, epochs: 1, freeze: [model.image], augment: none}, {name: all, epochs: 1}]"});
+  std::istringstream lines(slurp(dir() / "compose-ae/metrics.jsonl"));
+  int steps = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json row = Json::parse(line);
+    if (row["kind"] != "train") continue;
+    ++steps;
+    const auto term = [&](const char* name) { return row.at(name).get<double>(); };
+    EXPECT_GT(term("rotation_symmetry"), 0);
+    const double sum = term("tirg_softmax") + 0.01 * term("rotation_symmetry") + 0.1 * term("reconstruction") +
+                       0.1 * term("reconstruction_2");
+    EXPECT_NEAR(term("loss"), sum, 1e-5 * sum) << line;
+  }
+  EXPECT_GT(steps, 10);
+  EXPECT_EQ(parse_json(slurp(dir() / "compose-ae/eval/css-3d/metrics.json"), "")["captions"], 60);
+}
+
+TEST_F(ComposedRuns, TermsThatTheModelCannotServeAreRefused) {
+  expect_failure({"train", "-c", "composed.yaml", "--run-dir", "none", kComposeAeTerms}, 2,
+                 {"rotation_symmetry", "no way back", "compose_ae"});
+  must({"train", "-c", "composed.yaml", "--run-dir", "none", "--dry-run",
+        "objective=[{type: tirg_softmax}, {type: rotation_symmetry, weight: 0}, {type: reconstruction}]"});
 }
 
 TEST_F(ComposedRuns, TheReportShowsQueriesWithTheirChange) {

@@ -42,6 +42,13 @@ struct TirgSoftmaxOptions {
 /// with one target repel each other's, as in the published code.
 LossValue tirg_softmax_loss(const at::Tensor& scores, const at::Tensor& label, const TirgSoftmaxOptions& options = {});
 
+/// How far a decoder's output is from what it should give back: the mean of (decoded - original)^2 over rows and
+/// dimensions (ComposeAE: Anwaar et al., WACV 2021). Both are differentiated.
+///
+/// decoded, original  [B, D], B > 0
+/// returns            total; no directions
+LossValue reconstruction_loss(const at::Tensor& decoded, const at::Tensor& original);
+
 enum class Triples { random, all };
 constexpr auto enum_names(Triples) {
   return std::array{std::pair{Triples::random, "random"}, std::pair{Triples::all, "all"}};

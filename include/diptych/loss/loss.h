@@ -13,8 +13,13 @@ struct LossInput {
   at::Tensor penalty;    // [B, B] of a scorer that attends to parts of image and text (model/pair_scorer.h)
   at::Tensor label;      // [B] int64: equal labels = a match
   at::Tensor image_row;  // [B] int64: equal rows = the same image
-  int64_t step = 0;      // optimiser steps since the start of the run
-  double epoch = 0;      // epochs since the start of the run, fractional
+  // Composed retrieval only: what the queries x were made of, [B, D] embeddings of source images and of texts.
+  at::Tensor source, text;
+  at::Tensor source_row;   // [B] int64: equal rows = the same source image
+  at::Tensor back_scores;  // [B, B], rows y with the change of its text taken back (Composer::undo), columns source;
+                           // undefined unless a loss needs it, and where the composer has no way back
+  int64_t step = 0;        // optimiser steps since the start of the run
+  double epoch = 0;        // epochs since the start of the run, fractional
 };
 
 /// One term of the objective. Registry "loss". Owns its classifier, if it has one: parameters of a loss are trained and
@@ -25,6 +30,8 @@ class Loss : public torch::nn::Module {
   /// What it needs: embeddings (CMPM, CMPC, instance), or only scores (ranking losses; serve pairwise networks too).
   virtual bool needs_embeddings() const = 0;
   virtual bool needs_scores() const = 0;
+  /// True if it reads back_scores.
+  virtual bool needs_back_scores() const { return false; }
   /// True if `label` must lie in [0, classes).
   virtual bool classifies() const { return false; }
 };

@@ -67,6 +67,10 @@ class Composer : public torch::nn::Module {
   /// Float32 or float64, whatever autocast says. throws ShapeError for parts that do not fit.
   virtual Composed forward(const ComposerInput& input) = 0;
   virtual ComposerNeeds needs() const { return {}; }
+  /// The other way, for training: image embeddings [B, D] of targets, from which the change that text [B, D] asks for
+  /// is taken back -> [B, D], which should resemble the sources. Undefined from a composer that has no such way: all
+  /// but compose_ae.
+  virtual at::Tensor undo(const at::Tensor& image, const at::Tensor& text);
 };
 using ComposerRegistry = Registry<Composer, const ComposerContext&>;
 void register_composers(ComposerRegistry& composers);

@@ -58,7 +58,13 @@ class JointModel : public torch::nn::Module {
   void embed_sources(ComposerSources& sources) { sources.embedding = image_embedding(sources.features); }
   /// The source index[b] (int64 [B]) changed by the text b -> [B, D]. The sources are embedded.
   at::Tensor query_embedding(const ComposerSources& sources, const at::Tensor& index, const at::Tensor& tokens,
-                             const at::Tensor& length);
+                             const at::Tensor& length) {
+    return compose(composer_input(sources, index, tokens, length));
+  }
+  /// Its two steps: what the composer reads, float32, and the query that it makes of that.
+  ComposerInput composer_input(const ComposerSources& sources, const at::Tensor& index, const at::Tensor& tokens,
+                               const at::Tensor& length);
+  at::Tensor compose(const ComposerInput& input);
   /// Null: matching.
   Composer* composer() const { return composer_.get(); }
 

@@ -173,6 +173,19 @@ TEST(TirgSoftmaxLoss, RefusesWhatCannotBeChosen) {
   EXPECT_THAT(complaint([] { tirg_softmax_loss(at::zeros({0, 0}), at::arange(0)); }), HasSubstr("empty"));
 }
 
+TEST(Reconstruction, IsTheMeanSquaredDifference) {
+  const LossValue loss = reconstruction_loss(matrix({{1, 2}, {3, 4}}), matrix({{1, 0}, {0, 4}}));
+  EXPECT_DOUBLE_EQ(number(loss.total), (4 + 9) / 4.0);
+  EXPECT_FALSE(loss.x_to_y.defined() || loss.y_to_x.defined());
+  expect_view_gradients(reconstruction_loss, wave({4, 3}, 0.2), wave({4, 3}, 1.9));
+}
+
+TEST(Reconstruction, RefusesWhatDoesNotFit) {
+  EXPECT_THAT(complaint([] { reconstruction_loss(wave({2, 3}, 0), wave({2, 2}, 0)); }), HasSubstr("[2, 2]"));
+  EXPECT_THAT(complaint([] { reconstruction_loss(wave({0, 3}, 0), wave({0, 3}, 0)); }), HasSubstr("neither empty"));
+  EXPECT_THAT(complaint([] { reconstruction_loss(wave({2, 3}, 0), {}); }), HasSubstr("original"));
+}
+
 TEST(SoftTripletCodeLoss, OfAllTriplesGivesTheValuesOfE5) {
   for (const auto& [s, value] : {std::pair{1.0, 0.468137}, {4.0, 1.076574}}) {
     const LossValue loss = soft_triplet_code_loss(s * e5_x(), s * e5_y(), e3_label(), {.triples = Triples::all});

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "diptych/core/options.h"
+#include "support/gradcheck.h"
 
 namespace diptych {
 namespace {
@@ -43,22 +44,31 @@ std::string refusal(const std::string& yaml) {
   return "(accepted)";
 }
 
+// What depends on the embeddings of a batch, from them.
+void follow_embeddings(LossInput& input, const at::Tensor& scores) {
+  input.scores = scores;
+  input.penalty = scores.square();
+  input.source = 0.5 * input.y.flip(0), input.text = input.y.flip(1);
+  input.back_scores = scores + 0.1 * scores.square();
+}
+
 LossInput toy_input() {
   LossInput input;
   input.x = (at::arange(12, at::kFloat) * 0.7311 + 0.2).sin().reshape({4, 3}).requires_grad_();
   input.y = (at::arange(12, at::kFloat) * 0.7311 + 1.9).sin().reshape({4, 3}).requires_grad_();
-  input.scores = at::mm(input.x, input.y.t());
-  input.penalty = input.scores.square();
+  follow_embeddings(input, at::mm(input.x, input.y.t()));
   input.label = at::tensor({0, 1, 2, 1}, at::kLong);
+  input.source_row = at::tensor({4, 5, 4, 6}, at::kLong);
   input.image_row = at::tensor({10, 11, 12, 11}, at::kLong);
   return input;
 }
 
 TEST(LossRegistry, HoldsEveryLoss) {
-  EXPECT_THAT(registry().names(),
-              ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca", "dualpath_rank",
-                          "histogram", "infonce", "instance", "lifted", "match_logistic", "n_pair", "sdm", "sigmoid",
-                          "sje", "soft_triplet_code", "structure_preserving", "tirg_softmax"));
+  EXPECT_THAT(
+      registry().names(),
+      ElementsAre("attention_penalty", "bidirectional_triplet", "cmpc", "cmpm", "dcca", "dualpath_rank", "histogram",
+                  "infonce", "instance", "lifted", "match_logistic", "n_pair", "reconstruction", "rotation_symmetry",
+                  "sdm", "sigmoid", "sje", "soft_triplet_code", "structure_preserving", "tirg_softmax"));
 }
 
 TEST(LossRegistry, EveryLossIsDocumented) {
@@ -116,6 +126,7 @@ TEST(LossRegistry, NeedsAreTrue) {
     LossInput input = toy_input();
     if (!loss->needs_embeddings()) input.x = input.y = at::Tensor();
     if (!loss->needs_scores()) input.scores = at::Tensor();
+    if (!loss->needs_back_scores()) input.back_scores = at::Tensor();
     EXPECT_NO_THROW(loss->forward(input)) << name;
   }
 }
@@ -136,13 +147,13 @@ TEST(LossRegistry, ALossWithoutItsInputSaysSo) {
 }
 
 TEST(LossRegistry, OnlyClassifiersHaveAWeightPerClass) {
-  // every other parameter is a number of its own: a scale, a bias
+  // every other parameter is a number of its own (a scale, a bias) or a decoder's, of 3 dimensions
   const LossRegistry losses = registry();
   for (const std::string& name : losses.names()) {
     const auto loss = losses.make_default(name, LossContext{3, 5});
     bool per_class = false;
     for (const auto& parameter : loss->named_parameters()) {
-      if (parameter.value().dim() == 0) continue;
+      if (parameter.value().dim() == 0 || parameter.key().starts_with("decoder.")) continue;
       per_class = true;
       EXPECT_EQ(parameter.value().size(-1), 5) << name << "." << parameter.key();
     }
@@ -162,8 +173,7 @@ TEST(LossRegistry, TwentyStepsOfDescentLowerEveryLoss) {
     std::vector<double> seen;
     for (int i = 0; i < 20; ++i) {
       const auto unit = [](const at::Tensor& a) { return a / a.norm(2, 1, true); };
-      input.scores = at::mm(unit(input.x), unit(input.y).t());
-      input.penalty = input.scores.square();
+      follow_embeddings(input, at::mm(unit(input.x), unit(input.y).t()));
       const at::Tensor total = loss->forward(input).total;
       seen.push_back(total.item<double>());
       descent.zero_grad();
@@ -203,6 +213,8 @@ TEST(LossOptions, ReadEveryWord) {
         "{type: dualpath_rank, pool: 2}",
         "{type: tirg_softmax, k: 2, mask_same_label: true}",
         "{type: tirg_softmax, k: 3, m: 4}",
+        "{type: rotation_symmetry, mask_same_source: true}",
+        "{type: reconstruction, of: text}",
         "{type: soft_triplet_code, triples: all, mask_same_label: true, learned: false}",
         "{type: soft_triplet_code, count: 5, normalize: false}"})
     EXPECT_TRUE(std::isfinite(loss_of(yaml)->forward(toy_input()).total.item<double>())) << yaml;
@@ -355,6 +367,100 @@ TEST(SoftTripletCodeLossModule, ScalesUnitRowsAndLearnsTheScale) {
   EXPECT_TRUE(plain->parameters().empty());
   EXPECT_NEAR(plain->forward(input).total.item<double>(),
               soft_triplet_code_loss(input.x, input.y, input.label, {Triples::all}).total.item<double>(), 1e-6);
+}
+
+TEST(RotationSymmetryLossModule, IsTheChoiceOfTheOwnSourceRowByRow) {
+  const LossInput input = toy_input();  // sources 4, 5, 4, 6
+  const auto by_hand = [&](bool mask) {
+    double sum = 0;
+    for (int64_t i = 0; i < 4; ++i) {
+      double rivals = 0;
+      for (int64_t j = 0; j < 4; ++j) {
+        const bool same = i % 2 == 0 && j % 2 == 0;
+        if (j == i || !(mask && same)) rivals += std::exp(input.back_scores[i][j].item<double>());
+      }
+      sum += std::log(rivals) - input.back_scores[i][i].item<double>();
+    }
+    return sum / 4;
+  };
+  ASSERT_GT(by_hand(false) - by_hand(true), 0.01);
+  const auto value = [&](const std::string& yaml) { return loss_of(yaml)->forward(input).total.item<double>(); };
+  EXPECT_NEAR(value("{type: rotation_symmetry}"), by_hand(false), 1e-6);
+  EXPECT_NEAR(value("{type: rotation_symmetry, mask_same_source: true}"), by_hand(true), 1e-6);
+}
+
+TEST(RotationSymmetryLossModule, WithoutAWayBackIsRefused) {
+  LossInput input = toy_input();
+  input.back_scores = at::Tensor();
+  try {
+    loss_of("{type: rotation_symmetry}")->forward(input);
+    ADD_FAILURE() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no way back"));
+  }
+}
+
+TEST(ReconstructionLossModule, IsTheMeanSquareOverTheDecoderLoop) {
+  const LossInput input = toy_input();
+  for (const std::string of : {"image", "text"}) {
+    at::manual_seed(4);
+    const auto loss = loss_of("{type: reconstruction, of: " + of + "}");
+    const at::Tensor& original = of == "image" ? input.source : input.text;
+    const auto w = loss->named_parameters();
+    double sum = 0;
+    for (int64_t b = 0; b < 4; ++b) {
+      const at::Tensor hidden = at::relu(w["decoder.0.weight"].mv(input.x[b]) + w["decoder.0.bias"]);
+      const at::Tensor decoded = w["decoder.2.weight"].mv(hidden) + w["decoder.2.bias"];
+      for (int64_t d = 0; d < 3; ++d) sum += std::pow((decoded[d] - original[b][d]).item<double>(), 2);
+    }
+    EXPECT_NEAR(loss->forward(input).total.item<double>(), sum / 12, 1e-5) << of;
+  }
+}
+
+TEST(ReconstructionLossModule, GradientsMatchDifferencesOnBothSidesAndInTheDecoder) {
+  at::manual_seed(4);
+  const auto loss = loss_of("{type: reconstruction}");
+  loss->to(at::kDouble);
+  LossInput input = toy_input();
+  for (const auto part : {&LossInput::x, &LossInput::y, &LossInput::source})
+    input.*part = (input.*part).detach().to(at::kDouble);
+  for (const auto part : {&LossInput::x, &LossInput::source})
+    testing::expect_gradients(
+        [&](const at::Tensor& moved) {
+          LossInput other = input;
+          other.*part = moved;
+          return loss->forward(other).total;
+        },
+        input.*part);
+  loss->zero_grad();
+  loss->forward(input).total.backward();
+  const at::NoGradGuard no_grad;
+  for (const auto& parameter : loss->named_parameters()) {
+    const at::Tensor flat = parameter.value().view(-1);
+    for (int64_t i = 0; i < flat.numel(); ++i) {
+      const double before = flat[i].item<double>();
+      const auto moved = [&](double to) {
+        flat[i].fill_(to);
+        return loss->forward(input).total.item<double>();
+      };
+      const double slope = (moved(before + 1e-6) - moved(before - 1e-6)) / 2e-6;
+      flat[i].fill_(before);
+      EXPECT_NEAR(parameter.value().grad().reshape(-1)[i].item<double>(), slope, 1e-6) << parameter.key() << " " << i;
+    }
+  }
+}
+
+TEST(ReconstructionLossModule, WithoutComposedQueriesIsRefused) {
+  LossInput input = toy_input();
+  input.source = input.text = at::Tensor();
+  for (const std::string of : {"image", "text"}) {
+    try {
+      loss_of("{type: reconstruction, of: " + of + "}")->forward(input);
+      ADD_FAILURE() << "accepted";
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("model.composer")) << of;
+    }
+  }
 }
 
 TEST(CmpcLossModule, RefusesAClassifierWithoutClasses) {

@@ -543,21 +543,91 @@ TEST(TirgConvComposer, EqualsItsFormulaWithTheTextAtEveryPlace) {
   EXPECT_THAT(out, TensorNear(expected));
 }
 
-TEST(ComposeAeComposer, EqualsItsFormula) {
-  const auto made = filled("{type: compose_ae, channels: 4}");
-  const ComposerWeights w(*made);
-  const ComposerInput input = toy_views();
+// sense: 1 turns by the phase, -1 by its conjugate.
+at::Tensor compose_ae_by_formula(const ComposerWeights& w, const at::Tensor& image, const at::Tensor& text,
+                                 double sense) {
   const auto layers = [&](const std::string& name, const at::Tensor& x) {
     return w.linear(name + ".2", at::relu(w.linear(name + ".0", x)));
   };
-  const at::Tensor phase = layers("phase", input.text), magnitude = layers("magnitude", input.image);
-  const at::Tensor re = magnitude * phase.cos(), im = magnitude * phase.sin();
+  const at::Tensor phase = layers("phase", text), magnitude = layers("magnitude", image);
+  const at::Tensor re = magnitude * phase.cos(), im = sense * magnitude * phase.sin();
   const auto conv = [&](const std::string& name, const at::Tensor& x) {
     return at::conv1d(x, w[name + ".weight"], w[name + ".bias"], /*stride=*/1, /*padding=*/1);
   };
   const at::Tensor local = conv("conv.2", at::relu(conv("conv.0", at::stack({re, im}, 1)))).squeeze(1);
-  EXPECT_THAT(made->forward(input).embedding,
-              TensorNear(w["linear_weight"] * w.linear("linear", at::cat({re, im}, 1)) + w["conv_weight"] * local));
+  return w["linear_weight"] * w.linear("linear", at::cat({re, im}, 1)) + w["conv_weight"] * local;
+}
+
+TEST(ComposeAeComposer, EqualsItsFormulaBothWays) {
+  const auto made = filled("{type: compose_ae, channels: 4}");
+  const ComposerWeights w(*made);
+  const ComposerInput input = toy_views();
+  const at::Tensor out = made->forward(input).embedding, back = made->undo(input.image, input.text);
+  EXPECT_THAT(out, TensorNear(compose_ae_by_formula(w, input.image, input.text, 1)));
+  EXPECT_THAT(back, TensorNear(compose_ae_by_formula(w, input.image, input.text, -1)));
+  EXPECT_GT((out - back).abs().max().item<double>(), 1e-3);
+  for (int64_t b = 0; b < kBatch; ++b)
+    EXPECT_THAT(made->undo(input.image.slice(0, b, b + 1), input.text.slice(0, b, b + 1))[0], TensorNear(back[b]));
+}
+
+// Magnitude the identity, the convolutions silent, and the result the real parts or, if told, the imaginary ones.
+std::shared_ptr<Composer> plain_compose_ae(bool imaginary) {
+  const auto made = filled("{type: compose_ae, channels: 4}");
+  const at::NoGradGuard no_grad;
+  auto parameters = made->named_parameters();
+  const auto set = [&](const std::string& name, const at::Tensor& value) { parameters[name].copy_(value); };
+  const at::Tensor one = at::eye(kDimension, at::kDouble), none = at::zeros_like(one), ten = at::full({kDimension}, 10);
+  set("magnitude.0.weight", one), set("magnitude.0.bias", ten);  // the ReLU lets all pass that is above -10
+  set("magnitude.2.weight", one), set("magnitude.2.bias", -ten);
+  set("linear.weight", imaginary ? at::cat({none, one}, 1) : at::cat({one, none}, 1));
+  for (const char* name : {"linear.bias", "conv_weight"}) parameters[name].zero_();
+  parameters["linear_weight"].fill_(1);
+  return made;
+}
+
+TEST(ComposeAeComposer, TheConjugateOfARotationUndoesIt) {
+  // (m e^{i delta}) (m e^{-i delta}) = m^2
+  const ComposerInput input = toy_views();
+  const auto real = plain_compose_ae(false), imaginary = plain_compose_ae(true);
+  const at::Tensor re = real->forward(input).embedding, im = imaginary->forward(input).embedding;
+  const at::Tensor back_re = real->undo(input.image, input.text), back_im = imaginary->undo(input.image, input.text);
+  EXPECT_GT(im.abs().max().item<double>(), 1e-3);
+  EXPECT_THAT(re * back_re - im * back_im, TensorNear(input.image.square()));
+  EXPECT_THAT(re * back_im + im * back_re, TensorNear(at::zeros_like(re)));
+}
+
+TEST(ComposeAeComposer, AHalfTurnAndBackIsTheSource) {
+  const auto made = plain_compose_ae(false);
+  set_parameter(*made, "phase.2.weight", 0), set_parameter(*made, "phase.2.bias", std::acos(-1.0));
+  const ComposerInput input = toy_views();
+  const at::Tensor target = made->forward(input).embedding;
+  EXPECT_THAT(target, TensorNear(-input.image));
+  EXPECT_THAT(made->undo(target, input.text), TensorNear(input.image));
+}
+
+TEST(ComposeAeComposer, GradientsOfTheWayBackMatchDifferences) {
+  const auto made = filled("{type: compose_ae, channels: 4}");
+  const ComposerInput input = toy_views();
+  const at::Tensor weight = formula_centred({kBatch, kDimension}, 98);
+  expect_gradients([&](const at::Tensor& x) { return (made->undo(x, input.text) * weight).sum(); }, input.image);
+  expect_gradients([&](const at::Tensor& x) { return (made->undo(input.image, x) * weight).sum(); }, input.text);
+}
+
+TEST(EveryComposer, ButComposeAeHasNoWayBack) {
+  for (const auto& [name, yaml] : every_composer()) {
+    SCOPED_TRACE(name);
+    const ComposerInput input = toy_views();
+    const auto made = filled(yaml);
+    const at::Tensor back = made->undo(input.image, input.text);
+    EXPECT_EQ(back.defined(), name == "compose_ae");
+    if (!back.defined()) continue;
+    EXPECT_EQ(back.sizes(), input.image.sizes());
+    EXPECT_THAT([&] { made->undo(input.image, input.text.narrow(0, 0, 1)); },
+                ThrowsMessage<ShapeError>(HasSubstr("[1, 3]")));
+    made->to(at::kFloat);
+    const AutocastScope half(Precision::bf16, at::kCPU);
+    EXPECT_EQ(made->undo(input.image.to(at::kBFloat16), input.text.to(at::kBFloat16)).scalar_type(), at::kFloat);
+  }
 }
 
 TEST(RticComposer, EqualsItsFormula) {
