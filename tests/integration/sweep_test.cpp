@@ -114,14 +114,14 @@ TEST_F(SweepProgram, ComparesTheMeanWithTheRecipe) {
     return run({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--run-dir", name, "--no-report",
                 "--expect-recipe", "train.stages.0.epochs=1", "published=" + published});
   };
-  const ProcessResult good = verdict("good", "{shapes: 'rsum 0.1', tolerance: 1}");
+  const ProcessResult good = verdict("recipe-good", "{shapes: 'rsum 0.1', tolerance: 1}");
   EXPECT_EQ(good.exit_code, 0) << good.err;
   EXPECT_THAT(good.out, HasSubstr("shapes, mean of 2 runs: reproduced"));
-  EXPECT_FALSE(fs::exists(dir() / "good/report.html"));
-  const ProcessResult bad = verdict("bad", "{shapes: 'rsum 599', tolerance: 1}");
+  EXPECT_FALSE(fs::exists(dir() / "recipe-good/report.html"));
+  const ProcessResult bad = verdict("recipe-bad", "{shapes: 'rsum 599', tolerance: 1}");
   EXPECT_EQ(bad.exit_code, 9) << bad.err;
   EXPECT_THAT(bad.out, HasSubstr("not reproduced within 1 points: rsum "));
-  EXPECT_EQ(verdict("none", "{note: 'no number'}").exit_code, 2);
+  EXPECT_EQ(verdict("recipe-none", "{note: 'no number'}").exit_code, 2);
 }
 
 TEST_F(SweepProgram, MakesTablesOfMeansAndSpreads) {
