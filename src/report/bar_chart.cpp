@@ -54,9 +54,23 @@ Html histogram_outlines(const BarChart& chart, const Scale& x, const Scale& y) {
   return out;
 }
 
+double slot_width(const BarChart& chart, const Frame& frame) {
+  return (frame.right - frame.left) / static_cast<double>(std::max<size_t>(chart.labels.size(), 1));
+}
+
+/// True if names of groups would run into each other: the bars are numbered then, and a list below names them.
+bool is_crowded(const BarChart& chart, const Frame& frame) {
+  constexpr double kLetter = 6, kMost = 20;  // wide; more groups than that are an axis, of which some are named
+  const double room = slot_width(chart, frame);
+  return chart.labels.size() <= kMost && std::ranges::any_of(chart.labels, [&](const std::string& name) {
+           return kLetter * static_cast<double>(name.size()) > room;
+         });
+}
+
 Html grouped_bars(const BarChart& chart, const Frame& frame, const Scale& y) {
   Html out;
-  const double slot = (frame.right - frame.left) / static_cast<double>(std::max<size_t>(chart.labels.size(), 1));
+  const double slot = slot_width(chart, frame);
+  const bool numbered = is_crowded(chart, frame);
   const double width = std::min(slot * 0.76 / static_cast<double>(chart.series.size()), 46.0);
   for (size_t i = 0; i < chart.labels.size(); ++i) {
     const double middle = frame.left + (static_cast<double>(i) + 0.5) * slot;
@@ -71,7 +85,9 @@ Html grouped_bars(const BarChart& chart, const Frame& frame, const Scale& y) {
       if (!series.low.empty() && std::isfinite(series.low[i]) && std::isfinite(series.high[i]))
         out += whisker(left + width / 2, y.at(series.low[i]), y.at(series.high[i]));
     }
-    if (chart.labels.size() <= 14 || i % (chart.labels.size() / 10 + 1) == 0)
+    if (numbered)
+      out += label(middle, frame.bottom + 18, std::to_string(i + 1), "middle");
+    else if (chart.labels.size() <= 14 || i % (chart.labels.size() / 10 + 1) == 0)
       out += label(middle, frame.bottom + 18, chart.labels[i], "middle");
   }
   return out;
@@ -111,8 +127,13 @@ Html bar_chart(const BarChart& chart) {
     drawing += !histogram                 ? grouped_bars(chart, frame, y)
                : chart.series.size() == 1 ? histogram_bars(chart, x, y)
                                           : histogram_outlines(chart, x, y);
-  return chart_figure(chart.text, join(described, "; "), drawing,
-                      legend(names, histogram ? Swatch::line : Swatch::bar));
+  Html key = legend(names, histogram ? Swatch::line : Swatch::bar);
+  if (!histogram && is_crowded(chart, frame)) {
+    Html list;
+    for (const std::string& name : chart.labels) list += text_element("li", name);
+    key += element("ol", {}, list);
+  }
+  return chart_figure(chart.text, join(described, "; "), drawing, key);
 }
 
 }  // namespace diptych::report

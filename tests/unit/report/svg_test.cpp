@@ -103,6 +103,11 @@ TEST(BarChart, HistogramAndGroups) {
   EXPECT_THAT(bars, HasSubstr("&lt;long&gt;"));
   EXPECT_THAT(bars, HasSubstr("class=\"whisker\""));
   EXPECT_THAT(bars, Not(HasSubstr("b, short")));
+  EXPECT_THAT(bars, Not(HasSubstr("<ol")));
+  groups.labels[0] = "a name that is far too long to stand under its two bars beside another";
+  const std::string crowded = bar_chart(groups).markup();
+  EXPECT_THAT(crowded, HasSubstr("<li>" + groups.labels[0] + "</li><li>&lt;long&gt;</li>"));
+  EXPECT_THAT(crowded, HasSubstr(">1</text>"));
   groups.series[0].values.pop_back();
   EXPECT_THROW(bar_chart(groups), ShapeError);
 }
