@@ -49,8 +49,8 @@ void write_word_vectors(const fs::path& file) {
   }
 }
 
-/// Overrides that make a recipe small enough for a test: small pictures and batches, no downloaded files, a narrow ResNet-18
-/// in place of its deeper forms, whose layers have the same names. What the recipe says otherwise stays.
+/// Overrides that make a recipe small enough for a test: small pictures and batches, no downloaded files, a narrow
+/// ResNet-18 in place of its deeper forms, whose layers have the same names. What the recipe says otherwise stays.
 class Small {
  public:
   explicit Small(const fs::path& folder) : folder_(folder) { write_word_vectors(folder / "vectors.txt"); }
