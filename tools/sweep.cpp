@@ -90,11 +90,13 @@ void write_page(const Globals& globals, const SweepResults& results, const fs::p
 /// --expect-recipe: means over seeds against the recipe's block `published`.
 void check_recipe(const Globals& globals, const SweepPlan& plan, const SweepResults& results, const fs::path& sweep) {
   const auto finished = std::ranges::find(results.jobs, "finished", &SweepJob::state);
-  SweepReproduction found;
-  if (finished != results.jobs.end())
-    found = check_reproduction(results, read_run_record(sweep / "jobs" / finished->name).published);
+  if (finished == results.jobs.end())
+    throw CheckFailed(plan.spec.base, "--expect-recipe: no job has finished, so nothing was reproduced",
+                      "diptych sweep SPEC --status says how the jobs stand");
+  const SweepReproduction found =
+      check_reproduction(results, read_run_record(sweep / "jobs" / finished->name).published);
   for (const std::string& line : found.lines) print(globals, line + "\n");
-  if (finished != results.jobs.end() && found.lines.empty())
+  if (found.lines.empty())
     throw UsageError(plan.spec.base,
                      "--expect-recipe: no published number and tolerance for " + join(plan.protocols, ", "),
                      "a recipe's block `published` names protocols, their numbers and a tolerance in points");
@@ -118,21 +120,25 @@ Command add_sweep(CLI::App& app) {
   command->add_option("--run-dir", arguments->run_dir, "directory of the sweep (default runs/sweeps/<name>)");
   command->add_option("-j,--jobs", arguments->request.jobs, "jobs at once; the threads are divided among them")
       ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--job", arguments->request.only,
-                   "run job K alone (for job arrays), with all threads and without tables")
-      ->check(CLI::Range(1, 10000));
+  CLI::Option* job = command
+                         ->add_option("--job", arguments->request.only,
+                                      "run job K alone (for job arrays), with all threads and without tables")
+                         ->check(CLI::Range(1, 10000));
   command->add_flag("--retry-failed", arguments->request.retry_failed, "repeat the jobs that failed");
   command->add_flag("--fail-fast", arguments->request.fail_fast, "stop at the first failure");
-  command->add_flag("--print", arguments->print_lines, "print one shell line a job and run nothing");
-  command->add_flag("--status", arguments->status, "how every job stands; nothing is run");
+  CLI::Option* lines =
+      command->add_flag("--print", arguments->print_lines, "print one shell line a job and run nothing");
+  CLI::Option* status = command->add_flag("--status", arguments->status, "how every job stands; nothing is run");
   command->add_flag("--aggregate", arguments->aggregate,
                     "rebuild the tables from the jobs' directories; nothing is run");
   command->add_flag("--no-report", arguments->no_report, "leave out report.html");
-  command->add_flag(
-      "--expect-recipe", arguments->expect_recipe,
-      "compare means over seeds with the recipe's block `published`; exit 9 if a number is missed by more "
-      "than its tolerance");
+  command
+      ->add_flag("--expect-recipe", arguments->expect_recipe,
+                 "compare means over seeds with the recipe's block `published`; exit 9 if a number is missed by more "
+                 "than its tolerance")
+      ->excludes(job)
+      ->excludes(lines)
+      ->excludes(status);
   const auto run = [arguments](const Globals& globals, const Catalog& catalog, std::vector<std::string> overrides) {
     if (!arguments->config.empty() && arguments->spec.find('=') != std::string::npos)  // an override, not a SPEC
       overrides.insert(overrides.begin(), std::exchange(arguments->spec, ""));
@@ -169,7 +175,7 @@ Command add_sweep(CLI::App& app) {
       throw;
     }
     if (!arguments->aggregate) throw_first_failure(plan, request);
-    if (arguments->expect_recipe && request.only == 0) check_recipe(globals, plan, results, request.directory);
+    if (arguments->expect_recipe) check_recipe(globals, plan, results, request.directory);
     return document;
   };
   return {command, run, true};

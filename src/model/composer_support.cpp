@@ -6,12 +6,6 @@
 #include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
 
-namespace diptych {
-
-at::Tensor Composer::undo(const at::Tensor&, const at::Tensor&) { return {}; }
-
-}  // namespace diptych
-
 namespace diptych::composing {
 namespace {
 

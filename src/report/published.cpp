@@ -93,9 +93,9 @@ Published read_published(const NamedTexts& block) {
   return out;
 }
 
-std::string reproduction_text(const ProtocolResult& result, const Published& published) {
+std::optional<Reproduction> reproduction_of(const ProtocolResult& result, const Published& published) {
   const auto numbers = published.results.find(result.protocol);
-  if (!published.tolerance || numbers == published.results.end() || result.split != "test") return "";
+  if (!published.tolerance || numbers == published.results.end() || result.split != "test") return {};
   const std::string points = concat(*published.tolerance, " points");
   std::vector<std::string> missed;
   for (const auto& [name, text] : numbers->second) {
@@ -104,37 +104,44 @@ std::string reproduction_text(const ProtocolResult& result, const Published& pub
     const double lacking = (*parse_number(text) - metric->value) * (lower_is_better(name) ? -1 : 1);
     if (lacking > *published.tolerance) missed.push_back(concat(name, " ", one_decimal(metric->value), " for ", text));
   }
-  return missed.empty() ? concat("reproduced: no published number is missed by more than ", points)
-                        : concat("not reproduced within ", points, ": ", join(missed, ", "));
+  if (missed.empty()) return Reproduction{true, "reproduced: no published number is missed by more than " + points};
+  return Reproduction{false, concat("not reproduced within ", points, ": ", join(missed, ", "))};
 }
 
 }  // namespace diptych::report
 
 namespace diptych {
+namespace {
+
+/// An evaluation of one of the setting's jobs with its numbers replaced by their means; nothing if no job has it.
+std::optional<ProtocolResult> mean_result(const SweepResults& results, size_t setting, const std::string& protocol) {
+  for (const SweepJob& job : results.jobs) {
+    const auto found = std::ranges::find(job.evaluated, protocol, &ProtocolResult::protocol);
+    if (job.setting != setting || found == job.evaluated.end()) continue;
+    ProtocolResult out = *found;
+    for (auto& [name, metric] : out.metrics)
+      if (metric.available) metric.value = setting_value(results, setting, protocol, name).mean;
+    return out;
+  }
+  return {};
+}
+
+}  // namespace
 
 SweepReproduction check_reproduction(const SweepResults& results, const NamedTexts& published) {
   const report::Published block = report::read_published(published);
   SweepReproduction out;
   for (size_t setting = 0; setting < results.settings.size(); ++setting) {
     for (const std::string& protocol : results.protocols) {
-      ProtocolResult mean;
-      mean.protocol = protocol;
-      mean.split = "test";
-      const auto numbers = block.results.find(protocol);
-      if (numbers == block.results.end()) continue;
-      int64_t seeds = 0;
-      for (const auto& [name, text] : numbers->second) {
-        const MeanStd value = setting_value(results, setting, protocol, name);
-        if (value.n == 0) continue;
-        mean.metrics.emplace_back(name, Metric{.value = value.mean});
-        seeds = value.n;
-      }
-      if (seeds == 0) continue;
-      const std::string text = report::reproduction_text(mean, block);
-      if (text.empty()) continue;
-      out.holds = out.holds && text.starts_with("reproduced");
+      const std::optional<ProtocolResult> mean = mean_result(results, setting, protocol);
+      const auto verdict = mean ? report::reproduction_of(*mean, block) : std::nullopt;
+      if (!verdict) continue;
+      const auto runs = std::ranges::count_if(results.jobs, [&](const SweepJob& job) {
+        return job.setting == setting && std::ranges::count(job.evaluated, protocol, &ProtocolResult::protocol);
+      });
       const std::string which = results.settings.size() > 1 ? join(results.settings[setting], ", ") + ": " : "";
-      out.lines.push_back(concat(which, protocol, ", mean of ", seeds, seeds == 1 ? " run: " : " runs: ", text));
+      out.holds = out.holds && verdict->holds;
+      out.lines.push_back(concat(which, protocol, ", mean of ", runs, runs == 1 ? " run: " : " runs: ", verdict->text));
     }
   }
   return out;

@@ -34,9 +34,12 @@ Published read_published(const NamedTexts& block);
 /// Metrics named in one text: {"i2t/R@1": "49.6", ...}. Empty when the text has another form.
 std::map<std::string, std::string> parse_published(std::string_view text);
 
-/// One sentence on a result of the test split against the published numbers of its protocol: "reproduced: ..." or "not
-/// reproduced: i2t/R@1 47.2 for 49.6, ..."; "" without numbers or tolerance. A number above the published one is
-/// within.
-std::string reproduction_text(const ProtocolResult& result, const Published& published);
+struct Reproduction {
+  bool holds = true;
+  std::string text;  // "reproduced: ...", "not reproduced within 2 points: i2t/R@1 47.2 for 49.6, ..."
+};
+/// A result of the test split against the published numbers of its protocol; nothing without numbers or tolerance, or
+/// on another split. A number above the published one is within.
+std::optional<Reproduction> reproduction_of(const ProtocolResult& result, const Published& published);
 
 }  // namespace diptych::report

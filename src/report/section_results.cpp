@@ -90,8 +90,8 @@ std::vector<PublishedText> published_texts(const std::vector<Entry>& entries) {
 std::vector<std::string> reproductions(const std::vector<Entry>& entries) {
   std::vector<std::string> out;
   for (const Entry& entry : entries)
-    if (const auto text = reproduction_text(*entry.result, read_published(entry.run->record.published)); !text.empty())
-      out.push_back(concat(entry.run->name, ": ", text));
+    if (const auto found = reproduction_of(*entry.result, read_published(entry.run->record.published)))
+      out.push_back(concat(entry.run->name, ": ", found->text));
   return out;
 }
 

@@ -16,13 +16,14 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTensor = "features";
 
-/// Hash over everything that decides the features. Pictures count by name, size and time of change: reading them all
-/// would take as long as half of the encoding.
+/// Hash over everything that decides the features. Pictures count by name, size and time of change, not by what
+/// is in them. Threads and the number of pictures at once are among it, since they move the last bits.
 std::string key_of(System& system, const DataBundle& data, const Experiment& experiment,
                    const std::vector<int64_t>& image_rows, bool mirror) {
   std::string all = concat("diptych frozen features 1\n", image_encoder_fingerprint(system.model->image(), experiment),
                            "\n", enum_text(experiment.precision), " ", system.device.str(), " torch ", TORCH_VERSION,
-                           mirror ? " mirrored" : "", system.model->compares_places() ? " places" : "", "\n",
+                           mirror ? " mirrored" : "", system.model->compares_places() ? " places" : "", " ",
+                           at::get_num_threads(), " threads, ", experiment.evaluate.batch_size, " at once\n",
                            fs::absolute(data.corpus.image_root).lexically_normal().string(), "\n");
   for (const int64_t row : image_rows) {
     const fs::path& picture = data.corpus.images[static_cast<size_t>(row)].path;

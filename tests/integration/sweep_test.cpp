@@ -122,6 +122,11 @@ TEST_F(SweepProgram, ComparesTheMeanWithTheRecipe) {
   EXPECT_EQ(bad.exit_code, 9) << bad.err;
   EXPECT_THAT(bad.out, HasSubstr("not reproduced within 1 points: rsum "));
   EXPECT_EQ(verdict("recipe-none", "{note: 'no number'}").exit_code, 2);
+  expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--run-dir", "recipe-unstarted", "--aggregate",
+                  "--expect-recipe"},
+                 9, {"no job has finished"});
+  expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--status", "--expect-recipe"}, 2,
+                 {"--expect-recipe"});
 }
 
 TEST_F(SweepProgram, MakesTablesOfMeansAndSpreads) {

@@ -70,7 +70,7 @@ class Composer : public torch::nn::Module {
   /// The other way, for training: image embeddings [B, D] of targets, from which the change that text [B, D] asks for
   /// is taken back -> [B, D], which should resemble the sources. Undefined from a composer that has no such way: all
   /// but compose_ae.
-  virtual at::Tensor undo(const at::Tensor& image, const at::Tensor& text);
+  virtual at::Tensor undo(const at::Tensor& /*image*/, const at::Tensor& /*text*/) { return {}; }
 };
 using ComposerRegistry = Registry<Composer, const ComposerContext&>;
 void register_composers(ComposerRegistry& composers);

@@ -132,6 +132,11 @@ TEST(Aggregate, ARecipeIsReproducedByTheMeanWithinItsTolerance) {
   EXPECT_TRUE(check_reproduction(results(), published).lines.empty());
   published = {{"p", "rsum 64"}};
   EXPECT_TRUE(check_reproduction(results(), published).lines.empty()) << "no tolerance, no verdict";
+  published = {{"p", "rsum 64"}, {"tolerance", "2"}};
+  SweepResults val = results();
+  for (SweepJob& each : val.jobs)
+    for (ProtocolResult& result : each.evaluated) result.split = "val";
+  EXPECT_TRUE(check_reproduction(val, published).lines.empty()) << "published numbers are of the test split";
 }
 
 TEST(Aggregate, CsvHasARowASettingWithEverySeedInFullPrecision) {

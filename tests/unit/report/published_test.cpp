@@ -93,24 +93,29 @@ ProtocolResult result_of(double r1, double r5, double r10, double medr) {
   return out;
 }
 
-TEST(ReproductionText, CallsARunWithinTheToleranceReproduced) {
-  EXPECT_THAT(reproduction_text(result_of(47.7, 90, 86.1, 1), published_of_flickr()),
-              "reproduced: no published number is missed by more than 2 points");
+TEST(ReproductionOf, CallsARunWithinTheToleranceReproduced) {
+  const auto found = reproduction_of(result_of(47.7, 90, 86.1, 1), published_of_flickr());
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->holds);
+  EXPECT_EQ(found->text, "reproduced: no published number is missed by more than 2 points");
 }
 
-TEST(ReproductionText, NamesWhatIsMissed) {
-  EXPECT_EQ(reproduction_text(result_of(47.5, 76.8, 80, 5), published_of_flickr()),
+TEST(ReproductionOf, NamesWhatIsMissed) {
+  const auto found = reproduction_of(result_of(47.5, 76.8, 80, 5), published_of_flickr());
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->holds);
+  EXPECT_EQ(found->text,
             "not reproduced within 2 points: i2t/R@1 47.5 for 49.6, i2t/R@10 80.0 for 86.1, i2t/medr 5.0 for 2");
 }
 
-TEST(ReproductionText, SaysNothingWithoutNumbersToleranceOrOnVal) {
+TEST(ReproductionOf, SaysNothingWithoutNumbersToleranceOrOnVal) {
   ProtocolResult val = result_of(1, 1, 1, 1);
   val.split = "val";
-  EXPECT_EQ(reproduction_text(val, published_of_flickr()), "");
+  EXPECT_FALSE(reproduction_of(val, published_of_flickr()));
   Published loose = published_of_flickr();
   loose.tolerance.reset();
-  EXPECT_EQ(reproduction_text(result_of(1, 1, 1, 1), loose), "");
-  EXPECT_EQ(reproduction_text(result_of(1, 1, 1, 1), read_published({{"note", "x"}, {"tolerance", "2"}})), "");
+  EXPECT_FALSE(reproduction_of(result_of(1, 1, 1, 1), loose));
+  EXPECT_FALSE(reproduction_of(result_of(1, 1, 1, 1), read_published({{"note", "x"}, {"tolerance", "2"}})));
 }
 
 }  // namespace
