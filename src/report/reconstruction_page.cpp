@@ -42,8 +42,7 @@ Html query_row(Thumbnails& thumbnails, const ReconstructionView& view, const Sho
     return thumbnails.show(view.image_root, image.picture.string(), image.id);
   };
   const Html sides =
-      side("source", picture(query.source)) +
-      side("change", element("blockquote", text_element("span", query.change, {{"class", "cap"}}))) +
+      side("source", picture(query.source)) + side("change", element("blockquote", caption_box(query.change))) +
       side("target", picture(query.target)) +
       side("decoded source", thumbnails.show(query.decoded_source, "decoded embedding of the source")) +
       side("decoded composed feature", thumbnails.show(query.decoded_composed, "decoded composed feature")) +
