@@ -21,6 +21,10 @@ void check_reconstruct(const ReconstructArguments& arguments) {
                                    "diptych reconstruct RUN -o PAGE.html");
   if (!arguments.out.ends_with(".html"))
     throw UsageError::command_line("-o " + escape_for_log(arguments.out) + ": expected a name ending in .html");
+  const auto folder = std::filesystem::path(arguments.out).parent_path();
+  std::error_code absent;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, absent))  // now rather than after the training
+    throw OutputError(escape_for_log(arguments.out, 400), "its folder does not exist", "make the folder first");
 }
 
 report::ShownImage shown_image(const FoundImage& found) { return {found.id, found.picture, found.score, found.right}; }

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "diptych/core/io/fs.h"
@@ -119,7 +120,7 @@ struct TestQueries {
   std::vector<bool> gallery;
   std::unordered_map<int64_t, int64_t> place;  // row of x of an image of the corpus
 
-  TestQueries(const LoadedRun& run)
+  explicit TestQueries(const LoadedRun& run)
       : corpus(run.data.corpus), encoded(encode_split(*run.system, run.data, *run.experiment, Split::test)) {
     label = labels_of(corpus, encoded), gallery = gallery_of(corpus, encoded);
     for (size_t i = 0; i < encoded.image_rows.size(); ++i) place[encoded.image_rows[i]] = static_cast<int64_t>(i);
