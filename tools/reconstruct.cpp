@@ -25,6 +25,8 @@ void check_reconstruct(const ReconstructArguments& arguments) {
   std::error_code absent;
   if (!folder.empty() && !std::filesystem::is_directory(folder, absent))  // now rather than after the training
     throw OutputError(escape_for_log(arguments.out, 400), "its folder does not exist", "make the folder first");
+  if (!is_run_directory(arguments.run))
+    throw CheckpointError(escape_for_log(arguments.run, 200), "is no run directory: it has no config.resolved.yaml");
 }
 
 report::ShownImage shown_image(const FoundImage& found) { return {found.id, found.picture, found.score, found.right}; }

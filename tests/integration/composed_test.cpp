@@ -106,10 +106,10 @@ TEST_F(ComposedRuns, WhatCannotBeDrawnIsSaid) {
   expect_failure({"reconstruct", "run", "-o", "x.html", "--size", "48"}, 2, {"48", "64"});
   expect_failure({"reconstruct", "run", "-o", "nowhere/x.html"}, 5, {"nowhere/x.html"});
   expect_failure({"reconstruct", "set", "-o", "x.html"}, 4, {"set"});
-  must({"data", "synth", "shapes", "-o", "shapes", "--images", "24", "--val-images", "8", "--test-images", "8"});
-  must({"train", "-c", "composed.yaml", "--run-dir", "matching", "data.corpus={type: jsonl, root: shapes}",
-        "data.sampler={type: shuffled_pairs}", "model.composer={type: none}", "objective=[{type: infonce}]",
-        "evaluate.protocol={type: image-retrieval}"});
+  must({"data", "synth", "shapes", "-o", "shapes", "--images", "32"});
+  must({"train", "-c", "composed.yaml", "--run-dir", "matching",
+        "data.corpus={type: jsonl, root: shapes, annotations: set.jsonl}", "data.sampler={type: shuffled_pairs}",
+        "model.composer={type: none}", "objective=[{type: infonce}]", "evaluate.protocol={type: image-retrieval}"});
   expect_failure({"reconstruct", "matching", "-o", "x.html"}, 2, {"composes no queries"});
 }
 
