@@ -43,6 +43,7 @@ Command add_describe(CLI::App& app);
 Command add_sweep(CLI::App& app);
 Command add_report(CLI::App& app);
 Command add_explain(CLI::App& app);
+Command add_reconstruct(CLI::App& app);
 std::vector<Command> add_data(CLI::App& app);
 std::vector<Command> add_data_import(CLI::App& data);
 Command add_doctor(CLI::App& app);

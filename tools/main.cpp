@@ -128,9 +128,9 @@ int run(int argc, char** argv, Globals& globals) {
   add_globals(app, globals);
   globals.argv.assign(argv, argv + argc);
 
-  std::vector<Command> commands = {add_train(app),  add_evaluate(app), add_sweep(app),   add_report(app),
-                                   add_encode(app), add_search(app),   add_explain(app), add_export(app),
-                                   add_doctor(app), add_describe(app)};
+  std::vector<Command> commands = {add_train(app),  add_evaluate(app), add_sweep(app),      add_report(app),
+                                   add_encode(app), add_search(app),   add_explain(app),    add_export(app),
+                                   add_doctor(app), add_describe(app), add_reconstruct(app)};
   for (auto& each : add_config(app)) commands.push_back(each);
   for (auto& each : add_data(app)) commands.push_back(each);
   for (CLI::App* each : app.get_subcommands([](CLI::App*) { return true; })) each->allow_extras()->fallthrough();

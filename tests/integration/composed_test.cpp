@@ -82,6 +82,37 @@ TEST_F(ComposedRuns, AGalleryIsAskedByAPictureAndAText) {
   EXPECT_NE(one["queries"][0]["results"][0]["score"], other["queries"][0]["results"][0]["score"]);
 }
 
+TEST_F(ComposedRuns, ComposedFeaturesAreDrawn) {
+  const std::vector<std::string> call{"reconstruct", "run", "-o",     "drawn.html", "--steps", "30",
+                                      "--queries",   "3",   "--size", "16",         "--json"};
+  const Json result = Json::parse(must(call).out);
+  ASSERT_EQ(result["queries"].size(), 3u);
+  for (const Json& query : result["queries"]) {
+    EXPECT_EQ(query["nearest"].size(), 5u);
+    for (const Json& found : query["nearest"]) EXPECT_NE(found["id"], query["source"]);
+  }
+  EXPECT_GT(result["test_error"].get<double>(), 0);
+  EXPECT_LT(result["test_error"].get<double>(), 1);
+  EXPECT_GT(result["mean_picture_error"].get<double>(), 0);
+  EXPECT_THAT(slurp(dir() / "drawn.html"), AllOf(HasSubstr("decoded composed feature"), HasSubstr("data:image/jpeg"),
+                                                 HasSubstr(result["queries"][0]["change"].get<std::string>())));
+  EXPECT_EQ(Json::parse(must(call).out), result);  // the same seed, the same decoder
+}
+
+TEST_F(ComposedRuns, WhatCannotBeDrawnIsSaid) {
+  expect_failure({"reconstruct", "-o", "x.html"}, 2, {"no run"});
+  expect_failure({"reconstruct", "run"}, 2, {"no page"});
+  expect_failure({"reconstruct", "run", "-o", "x.png"}, 2, {".html"});
+  expect_failure({"reconstruct", "run", "-o", "x.html", "--size", "48"}, 2, {"48", "64"});
+  expect_failure({"reconstruct", "run", "-o", "nowhere/x.html"}, 5, {"nowhere/x.html"});
+  expect_failure({"reconstruct", "set", "-o", "x.html"}, 4, {"set"});
+  must({"data", "synth", "shapes", "-o", "shapes", "--images", "32"});
+  must({"train", "-c", "composed.yaml", "--run-dir", "matching",
+        "data.corpus={type: jsonl, root: shapes, annotations: set.jsonl}", "data.sampler={type: shuffled_pairs}",
+        "model.composer={type: none}", "objective=[{type: infonce}]", "evaluate.protocol={type: image-retrieval}"});
+  expect_failure({"reconstruct", "matching", "-o", "x.html"}, 2, {"composes no queries"});
+}
+
 TEST_F(ComposedRuns, WhatDoesNotGoTogetherIsSaid) {
   must({"encode", "run", "--images", "set/images", "-o", "gallery.safetensors"});
   expect_failure({"search", "gallery.safetensors", "blue circle"}, 2, {"--image FILE --text"});
