@@ -139,7 +139,7 @@ TEST_F(ComposedRuns, ArtemisTrainsEvaluatesReportsAndSearches) {
   EXPECT_EQ(parse_json(slurp(dir() / "artemis-again/css-3d/metrics.json"), "")["metrics"], result["metrics"]);
   must({"evaluate", "artemis", "--ensemble", "run", "-o", "artemis-and-tirg"});
   must({"report", "artemis", "-o", "artemis.html"});
-  EXPECT_THAT(slurp(dir() / "artemis.html"), AllOf(HasSubstr("composed queries"), HasSubstr("Modality gap")));
+  EXPECT_THAT(slurp(dir() / "artemis.html"), AllOf(HasSubstr("composed queries"), HasSubstr("Spectrum and modality gap")));
 
   must({"encode", "artemis", "--images", "set/images", "-o", "artemis.safetensors"});
   const auto best = [](const std::string& text) {
