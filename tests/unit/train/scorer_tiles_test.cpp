@@ -19,8 +19,8 @@ constexpr int64_t kWidth = 3;
 at::Tensor waves(int64_t rows, int64_t columns, double step) {
   return (step * at::arange(rows * columns, at::kFloat)).sin().view({rows, columns});
 }
-at::Tensor images(int64_t count) { return waves(count, kWidth, 0.7); }
-at::Tensor asked(int64_t count) {
+at::Tensor wave_images(int64_t count) { return waves(count, kWidth, 0.7); }
+at::Tensor wave_queries(int64_t count) {
   at::Tensor out = waves(count, 4 * kWidth, 0.37);
   for (const int64_t part : {1, 3}) out.slice(1, part * kWidth, (part + 1) * kWidth).square_();  // weights
   return out;
@@ -32,7 +32,7 @@ class ScorerTilesTest : public ::testing::Test {
 };
 
 TEST_F(ScorerTilesTest, HoldTheScoresOfAllPairs) {
-  const at::Tensor x = images(300), y = asked(1100);  // two tiles either way
+  const at::Tensor x = wave_images(300), y = wave_queries(1100);  // two tiles either way
   const auto tiles = scorer_tiles(scorer_, at::kCPU, x, y);
   EXPECT_EQ(tiles->rows(), 300);
   EXPECT_EQ(tiles->cols(), 1100);
@@ -41,7 +41,7 @@ TEST_F(ScorerTilesTest, HoldTheScoresOfAllPairs) {
 }
 
 TEST_F(ScorerTilesTest, EqualRowsHaveEqualScoresWhereverTheyStand) {
-  at::Tensor x = images(300), y = asked(1100);
+  at::Tensor x = wave_images(300), y = wave_queries(1100);
   x[299] = x[0].clone(), y[1099] = y[0].clone();
   const at::Tensor scores = all_scores(*scorer_tiles(scorer_, at::kCPU, x, y));
   EXPECT_TRUE(scores[299].equal(scores[0]));
@@ -49,7 +49,7 @@ TEST_F(ScorerTilesTest, EqualRowsHaveEqualScoresWhereverTheyStand) {
 }
 
 TEST_F(ScorerTilesTest, TopScoredAreTheFirstOfASort) {
-  const at::Tensor x = images(5000), y = asked(3);  // two blocks of the gallery
+  const at::Tensor x = wave_images(5000), y = wave_queries(3);  // two blocks of the gallery
   const at::NoGradGuard no_grad;
   const at::Tensor scores = scorer_.forward(y, x);
   const auto best = top_scored(scorer_, at::kCPU, y, x, 4);
@@ -66,11 +66,11 @@ TEST_F(ScorerTilesTest, TopScoredAreTheFirstOfASort) {
       }
     }
   }
-  EXPECT_EQ(top_scored(scorer_, at::kCPU, y, images(2), 4)[0].size(), 2u);
+  EXPECT_EQ(top_scored(scorer_, at::kCPU, y, wave_images(2), 4)[0].size(), 2u);
 }
 
 TEST_F(ScorerTilesTest, RowsThatAreNotFiniteAreRefused) {
-  at::Tensor x = images(3), y = asked(2);
+  at::Tensor x = wave_images(3), y = wave_queries(2);
   x[1][0] = std::nanf("");
   EXPECT_THAT([&] { scorer_tiles(scorer_, at::kCPU, x, y); },
               ThrowsMessage<NumericError>(HasSubstr("embeddings of x")));
