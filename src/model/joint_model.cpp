@@ -27,6 +27,13 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
         "",
         concat("model.scorer: ", scorer_->describe(), " compares words and places, and a composed query has neither"),
         "model.scorer: cosine or norm_scale");
+  if (const int64_t made = query_dimension(), read = scorer_->query_dimension(dimension()); made != read)
+    throw UsageError(
+        "",
+        concat("model.scorer: ", scorer_->describe(), " reads queries of ", read, " numbers, but ",
+               composer_ ? "model.composer makes them of " : "without model.composer there are texts of ", made),
+        "model.composer: {type: artemis} and model.scorer: {type: artemis} go together, and with nothing "
+        "else");
 }
 
 at::Tensor JointModel::image_features(const at::Tensor& image) {
@@ -109,6 +116,9 @@ at::Tensor JointModel::compose(const ComposerInput& input) {
 }
 
 int64_t JointModel::dimension() const { return image_head_->dimension(); }
+int64_t JointModel::query_dimension() const {
+  return composer_ ? composer_->query_dimension(dimension()) : dimension();
+}
 
 bool name_matches(const std::string& pattern, const std::string& name) {
   if (pattern.find('*') == std::string::npos) return name == pattern || name.starts_with(pattern + ".");

@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "model/artemis.h"
 #include "model/composer_combiner.h"
 #include "model/composer_compose_ae.h"
 #include "model/composer_film.h"
@@ -44,6 +45,9 @@ void register_composers(ComposerRegistry& composers) {
   composers.add<CombinerComposer>("combiner", "a learned mixture of both embeddings and a correction",
                                   "Baldrati et al.: Conditioned and composed image retrieval combining and partially "
                                   "fine-tuning CLIP-based features, CVPR workshops 2022");
+  composers.add<ArtemisComposer>("artemis", "the text weighs the dimensions that scorer artemis compares",
+                                 "Delmas et al.: ARTEMIS: attention-based retrieval with text-explicit matching and "
+                                 "implicit similarity, ICLR 2022");
 }
 
 }  // namespace diptych

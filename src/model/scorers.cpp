@@ -4,6 +4,7 @@
 
 #include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
+#include "model/artemis.h"
 #include "model/similarity_network.h"
 #include "model/sm_lstm.h"
 
@@ -135,6 +136,9 @@ void register_scorers(ScorerRegistry& scorers) {
       "sm_lstm", "an LSTM over pairs of image regions and words that attention selects, step by step",
       "Huang, Wang and Wang: Instance-aware image and sentence matching with selective multimodal LSTM, "
       "CVPR 2017");
+  scorers.add<ArtemisScorer>("artemis", "images against the queries of composer artemis, in dimensions the text weighs",
+                             "Delmas et al.: ARTEMIS: attention-based retrieval with text-explicit matching and "
+                             "implicit similarity, ICLR 2022");
 }
 
 }  // namespace diptych

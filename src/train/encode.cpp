@@ -16,6 +16,7 @@
 #include "train/encode_queries.h"
 #include "train/feature_store.h"
 #include "train/score_cells.h"
+#include "train/scorer_tiles.h"
 #include "train/split_ids.h"
 
 namespace diptych {
@@ -103,9 +104,9 @@ std::vector<int64_t> feature_sizes(System& system, const Experiment& experiment)
 }
 
 /// The smaller spread of the two sides; negative (not known) where a single row has none.
-double common_spread(const EncodedSplit& encoded) {
+double common_spread(const Scorer& scorer, const EncodedSplit& encoded) {
   if (encoded.x.size(0) < 2 || encoded.y.size(0) < 2) return -1;
-  return std::min(embedding_spread(encoded.x), embedding_spread(encoded.y));
+  return std::min(embedding_spread(encoded.x), embedding_spread(scorer.places(encoded.y)));
 }
 
 }  // namespace
@@ -203,7 +204,8 @@ std::string scorer_text(System& system, const Experiment& experiment) {
 std::unique_ptr<ScoreTiles> score_tiles(System& system, const EncodedSplit& encoded) {
   if (encoded.scores.defined()) return matrix_tiles(encoded.scores);
   const at::NoGradGuard no_grad;
-  const Scorer& scorer = system.model->scorer();
+  Scorer& scorer = system.model->scorer();
+  if (!scorer.indexable()) return scorer_tiles(scorer, system.device, encoded.x, encoded.y);
   return dot_tiles(scorer.prepare(encoded.x, true), scorer.prepare(encoded.y, false));
 }
 
@@ -253,7 +255,7 @@ ProtocolResult evaluate_split(System& system, const DataBundle& data, const Expe
   set.rescore = experiment.evaluate.rescore;
   set.seed = static_cast<uint64_t>(experiment.seed);
   set.bootstrap = bootstrap;
-  set.spread = common_spread(encoded);
+  set.spread = common_spread(system.model->scorer(), encoded);
   ProtocolResult result = protocol.evaluate(set);
   if (experiment.evaluate.text_to_text) {
     const Scorer& scorer = system.model->scorer();

@@ -33,9 +33,8 @@ class QueryPass {
     queries_of_.resize(encoded.image_rows.size());
     for (size_t i = 0; i < encoded.source_rows.size(); ++i)
       queries_of_[static_cast<size_t>(places.at(encoded.source_rows[i]))].push_back(static_cast<int64_t>(i));
-    const int64_t dimension = system.model->dimension();
-    encoded.x = at::empty({static_cast<int64_t>(encoded.image_rows.size()), dimension}, at::kFloat);
-    encoded.y = at::empty({queries(), dimension}, at::kFloat);
+    encoded.x = at::empty({static_cast<int64_t>(encoded.image_rows.size()), system.model->dimension()}, at::kFloat);
+    encoded.y = at::empty({queries(), system.model->query_dimension()}, at::kFloat);
   }
 
   /// view: pictures or features of the images first, first + 1, ... of the split.

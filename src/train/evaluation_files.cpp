@@ -152,7 +152,7 @@ void write_evaluation(const std::filesystem::path& directory, const ProtocolResu
       result.class_texts ? evaluated_classes(texts.ids, result) : evaluated_captions(data, encoded, texts.ids, result);
   const bool by_vectors = scorer.indexable() && !encoded.scores.defined();
   if (by_vectors) record.x = scorer.prepare(encoded.x, true), record.y = scorer.prepare(texts.y, false);
-  record.x_points = encoded.x, record.y_points = texts.y;
+  record.x_points = encoded.x, record.y_points = scorer.places(texts.y);
   const auto all_tiles = text_tiles(system, encoded, texts);
   std::unique_ptr<ScoreTiles> ranked_tiles;
   if (!encoded.source_rows.empty())

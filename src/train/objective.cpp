@@ -32,6 +32,10 @@ bool Objective::needs_scores() const {
   return std::ranges::any_of(losses_, [](const auto& loss) { return loss->needs_scores(); });
 }
 
+bool Objective::needs_embeddings() const {
+  return std::ranges::any_of(losses_, [](const auto& loss) { return loss->needs_embeddings(); });
+}
+
 bool Objective::needs_back_scores(const std::vector<double>& weights) const {
   for (size_t i = 0; i < losses_.size(); ++i)
     if (weights[i] != 0 && losses_[i]->needs_back_scores()) return true;

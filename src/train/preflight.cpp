@@ -69,7 +69,7 @@ void Trainer::State::check_selection() const {
   EncodedSplit encoded = rows_of_split(data.corpus, Split::val);
   encoded.x = made_up(encoded.image_rows.size());
   encoded.y = made_up(encoded.caption_rows.size());
-  if (system.model->pair_scorer()) encoded.scores = encoded.x.mm(encoded.y.t());
+  if (!system.model->scorer().indexable()) encoded.scores = encoded.x.mm(encoded.y.t());
   const ProtocolResult result =
       evaluate_split(system, data, experiment, *protocol, encoded, Split::val, /*bootstrap=*/false);
   if (const Metric* selected = result.find(metric); !selected || !selected->available)

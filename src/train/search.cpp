@@ -9,6 +9,7 @@
 #include "diptych/data/image/pipeline.h"
 #include "diptych/eval/nearest.h"
 #include "diptych/train/encode_items.h"
+#include "train/scorer_tiles.h"
 
 namespace diptych {
 namespace {
@@ -38,6 +39,10 @@ void require_forms(const TrainedModel& trained, const std::vector<SearchQuery>& 
           concat("'", escape_for_log(query.content, 200),
                  "': this model was trained to change a picture by a text, not on texts alone"),
           "give the picture too: --image FILE --text \"TEXT\"");
+    if (trained.composes() && query.change.empty() && trained.model->query_dimension() != trained.model->dimension())
+      throw UsageError::command_line(concat("'", escape_for_log(query.content, 200),
+                                            "': this model compares pictures in what a text asks for only"),
+                                     "give the text too: --image FILE --text \"TEXT\"");
     if (!trained.composes() && !query.change.empty())
       throw UsageError::command_line(
           "--image with --text: this model matches pictures and texts, it does not compose both",
@@ -53,18 +58,18 @@ std::vector<int64_t> read_words(const TrainedModel& trained, const std::string& 
   return std::move(words.ids);
 }
 
-/// [1, D] of a picture, changed by a text or not.
+/// [1, query_dimension] of a picture, changed by a text or not.
 at::Tensor embed_picture(const TrainedModel& trained, SearchAnswer& answer) {
   const at::Tensor picture = read_picture(answer.query.content, trained.experiment->data.image);
   if (answer.query.change.empty()) return trained.embed_images(picture);
   return trained.embed_queries(picture, {read_words(trained, answer.query.change, answer)});
 }
 
-/// [Q, D] raw embeddings; notes unknown words.
+/// [Q, query_dimension] raw embeddings; notes unknown words.
 at::Tensor embed_queries(const TrainedModel& trained, std::vector<SearchAnswer>& answers) {
   std::vector<std::vector<int64_t>> texts;
   std::vector<int64_t> text_rows;
-  at::Tensor out = at::empty({static_cast<int64_t>(answers.size()), trained.model->dimension()}, at::kFloat);
+  at::Tensor out = at::empty({static_cast<int64_t>(answers.size()), trained.model->query_dimension()}, at::kFloat);
   for (size_t i = 0; i < answers.size(); ++i) {
     SearchAnswer& answer = answers[i];
     if (answer.query.view == View::image) {
@@ -90,8 +95,8 @@ SearchOutcome search(const Gallery& gallery, const TrainedModel& trained, const 
                      int64_t k) {
   if (queries.empty()) throw UsageError::command_line("no query given", "diptych search GALLERY \"TEXT\"");
   if (k < 1) throw UsageError::command_line(concat("-k ", k, ": expected 1 or more"));
-  const Scorer& scorer = trained.model->scorer();
-  if (!scorer.indexable())
+  Scorer& scorer = trained.model->scorer();
+  if (trained.model->pair_scorer())
     throw UsageError::command_line(
         concat("the scorer '", scorer.describe(), "' compares pairs by a network and cannot search a gallery"));
   require_forms(trained, queries);
@@ -103,7 +108,9 @@ SearchOutcome search(const Gallery& gallery, const TrainedModel& trained, const 
   for (const SearchQuery& query : queries) outcome.answers.push_back({query, {}, false, {}});
   at::NoGradGuard no_grad;
   const at::Tensor embedded = embed_queries(trained, outcome.answers);
-  const auto lists = top_rows(scorer.prepare(embedded, true), scorer.prepare(gallery.embeddings, false), k);
+  const auto lists = scorer.indexable()
+                         ? top_rows(scorer.prepare(embedded, true), scorer.prepare(gallery.embeddings, false), k)
+                         : top_scored(scorer, trained.device, embedded, gallery.embeddings, k);
   for (size_t i = 0; i < lists.size(); ++i) outcome.answers[i].best = lists[i];
   return outcome;
 }

@@ -187,6 +187,11 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
                      concat("model.scorer: ", experiment.model.scorer.type(),
                             " scores pairs, but no term of the objective uses scores: the scorer would never learn"),
                      "add a ranking loss, for example {type: bidirectional_triplet, mining: sum}");
+  if (model->query_dimension() != model->dimension() && objective->needs_embeddings())
+    throw UsageError("",
+                     concat("model.composer: ", experiment.model.composer.type(),
+                            " makes queries that are no embeddings, but a term of the objective compares embeddings"),
+                     "terms that take the scorer's scores, for example [{type: tirg_softmax}]");
   if (model->pair_scorer() && experiment.evaluate.text_to_text)
     throw UsageError("",
                      concat("evaluate.text_to_text: ", experiment.model.scorer.type(),

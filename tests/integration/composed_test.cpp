@@ -157,6 +157,43 @@ TEST_F(ComposedRuns, TermsThatTheModelCannotServeAreRefused) {
         "objective=[{type: tirg_softmax}, {type: rotation_symmetry, weight: 0}, {type: reconstruction}]"});
 }
 
+// Its score depends on query and target together: no vectors to multiply, tiles and lists come from the scorer itself.
+TEST_F(ComposedRuns, ArtemisTrainsEvaluatesReportsAndSearches) {
+  must({"train", "-c", "composed.yaml", "--run-dir", "artemis", "model.composer={type: artemis}",
+        "model.scorer={type: artemis}",
+        "train.stages=[{name: cached, epochs: 1, freeze: [model.image], augment: none}, {name: all, epochs: 1}]"});
+  const Json result = parse_json(slurp(dir() / "artemis/eval/css-3d/metrics.json"), "");
+  EXPECT_EQ(result["captions"], 60);
+  EXPECT_GT(result["metrics"]["t2i/R@50"]["value"].get<double>(), 0);
+  EXPECT_FALSE(result["collapsed"].get<bool>());
+  must({"evaluate", "artemis", "--out", "artemis-again"});
+  EXPECT_EQ(parse_json(slurp(dir() / "artemis-again/css-3d/metrics.json"), "")["metrics"], result["metrics"]);
+  must({"evaluate", "artemis", "--ensemble", "run", "-o", "artemis-and-tirg"});
+  must({"report", "artemis", "-o", "artemis.html"});
+  EXPECT_THAT(slurp(dir() / "artemis.html"), AllOf(HasSubstr("composed queries"), HasSubstr("Spectrum and modality gap")));
+
+  must({"encode", "artemis", "--images", "set/images", "-o", "artemis.safetensors"});
+  const auto best = [](const std::string& text) {
+    const auto found = must({"search", "artemis.safetensors", "--model", "artemis", "--image", a_scene().string(),
+                             "--text", text, "--json"});
+    return Json::parse(found.out)["queries"][0]["results"][0]["score"];
+  };
+  EXPECT_NE(best("make red circle blue"), best("remove red circle"));
+  expect_failure({"search", "artemis.safetensors", "--model", "artemis", "--image", a_scene().string()}, 2, {"--text"});
+}
+
+TEST_F(ComposedRuns, ArtemisGoesWithItsScorerAndLossesOfScoresOnly) {
+  const auto refused = [](const std::string& composer, const std::string& scorer, const std::string& loss,
+                          const Words& words) {
+    expect_failure({"train", "-c", "composed.yaml", "--run-dir", "none", "model.composer={type: " + composer + "}",
+                    "model.scorer={type: " + scorer + "}", "objective=[{type: tirg_softmax}" + loss + "]"},
+                   2, words);
+  };
+  refused("artemis", "norm_scale", "", {"model.scorer: norm_scale", "go together"});
+  refused("tirg_fc", "artemis", "", {"model.scorer: artemis", "go together"});
+  refused("artemis", "artemis", ", {type: reconstruction}", {"model.composer: artemis", "compares embeddings"});
+}
+
 TEST_F(ComposedRuns, TheReportShowsQueriesWithTheirChange) {
   must({"report", "run", "-o", "report.html"});
   const std::string page = slurp(dir() / "report.html"), items = slurp(dir() / "run/eval/css-3d/items.jsonl");

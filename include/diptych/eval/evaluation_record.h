@@ -47,7 +47,8 @@ struct EvaluationRecord {
   std::vector<EvaluatedCaption> captions;
   at::Tensor x, y;                // [N, D], [M, D] float32, prepared by the scorer: x y^T are the scores; undefined
                                   // where a network scores pairs
-  at::Tensor x_points, y_points;  // the embeddings as places in space; they differ from x and y for distances only
+  at::Tensor x_points, y_points;  // [N, D], [M, D]: the embeddings as places in space; they differ from x and y for
+                                  // distances only
   std::vector<std::vector<std::vector<Scored>>> top;  // of each direction of result.ranks, of each of its queries
 
   /// Whether an image and a caption (rows) match under the protocol: by image, or by label for identities. Of a

@@ -8,7 +8,7 @@ namespace diptych {
 
 /// What a loss sees of a batch.
 struct LossInput {
-  at::Tensor x, y;       // [B, D] embeddings, not normalised; x images, y texts
+  at::Tensor x, y;       // [B, D] embeddings, not normalised; x images, y texts. x may be wider queries (artemis)
   at::Tensor scores;     // [B, B] of the model's scorer, rows x; undefined unless a loss needs it
   at::Tensor penalty;    // [B, B] of a scorer that attends to parts of image and text (model/pair_scorer.h)
   at::Tensor label;      // [B] int64: equal labels = a match

@@ -32,7 +32,7 @@ struct ComposerNeeds {
 
 /// One of the two is defined.
 struct Composed {
-  at::Tensor embedding;  // [B, D]
+  at::Tensor embedding;  // [B, Composer::query_dimension(D)], D but for artemis
   at::Tensor map;        // [B, C, h, w]: the image encoder's pooling and image_head make the embedding of it
 };
 
@@ -59,14 +59,14 @@ struct ComposerContext {
 ///   film                    x -> gamma(t) x + beta(t) in every block of the image encoder
 ///   tirg_fc, tirg_conv      w_g sigmoid(G[phi; t]) * phi + w_r R[phi; t], on embeddings or on the last map
 ///   compose_ae, rtic, combiner
-///
-/// Not here: ARTEMIS (Delmas et al., ICLR 2022), whose score of a query depends on the target it is compared with, so
-/// that there is no query vector.
+///   artemis                 what scorer artemis needs of a query: its score depends on the target, too
 class Composer : public torch::nn::Module {
  public:
   /// Float32 or float64, whatever autocast says. throws ShapeError for parts that do not fit.
   virtual Composed forward(const ComposerInput& input) = 0;
   virtual ComposerNeeds needs() const { return {}; }
+  /// Numbers of a query. More than the D of an embedding: only the scorer that reads as many can compare it.
+  virtual int64_t query_dimension(int64_t dimension) const { return dimension; }
   /// The other way, for training: image embeddings [B, D] of targets, from which the change that text [B, D] asks for
   /// is taken back -> [B, D], which should resemble the sources. Undefined from a composer that has no such way: all
   /// but compose_ae.

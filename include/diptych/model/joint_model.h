@@ -23,8 +23,8 @@ struct ComposerSources {
 /// where an image and a text make one query. The same encode functions serve training, evaluation, encode and search.
 class JointModel : public torch::nn::Module {
  public:
-  /// composer: null for matching. throws UsageError if the heads differ in dimension, and for a composer beside a
-  /// PairScorer.
+  /// composer: null for matching. throws UsageError if the heads differ in dimension, for a composer beside a
+  /// PairScorer, and for queries of another width than the scorer reads.
   JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<TextEncoder> text, std::shared_ptr<Head> image_head,
              std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer,
              std::shared_ptr<Composer> composer = nullptr);
@@ -56,7 +56,7 @@ class JointModel : public torch::nn::Module {
   /// image [U, 3, H, W], or features [U, F] unless composes_pictures().
   ComposerSources sources(const at::Tensor& image);
   void embed_sources(ComposerSources& sources) { sources.embedding = image_embedding(sources.features); }
-  /// The source index[b] (int64 [B]) changed by the text b -> [B, D]. The sources are embedded.
+  /// The source index[b] (int64 [B]) changed by the text b -> [B, query_dimension()]. The sources are embedded.
   at::Tensor query_embedding(const ComposerSources& sources, const at::Tensor& index, const at::Tensor& tokens,
                              const at::Tensor& length) {
     return compose(composer_input(sources, index, tokens, length));
@@ -73,6 +73,8 @@ class JointModel : public torch::nn::Module {
   Scorer& scorer() { return *scorer_; }
   const Head& image_head() const { return *image_head_; }
   int64_t dimension() const;
+  /// Numbers of a query: dimension() unless composer and scorer agree on more.
+  int64_t query_dimension() const;
 
  private:
   std::shared_ptr<ImageEncoder> image_;

@@ -13,13 +13,14 @@ namespace diptych {
 ///   neg_l2      -|x - y|^2, or -|x - y| with squared: false
 ///   norm_scale  dot or neg_l2 of s x / |x| and s y / |y|, s one learned number
 ///   sm_lstm, similarity_network   networks over pairs (pair_scorer.h)
+///   artemis     of images and the queries of composer artemis, which are four times as wide
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
-/// -|x - y|). A pairwise network is not indexable and scores tiles itself.
+/// -|x - y|). A pairwise network and artemis are not indexable and score tiles themselves.
 class Scorer : public torch::nn::Module {
  public:
-  /// x [N, D], y [M, D] -> [N, M], differentiable.
+  /// x [N, D], y [M, D] -> [N, M], differentiable. In composed retrieval one side are queries.
   virtual at::Tensor forward(const at::Tensor& x, const at::Tensor& y) = 0;
   /// The same scores, but with the lengths of the rows of x taken as given when they are differentiated by x:
   /// explanations ask what x holds of y. The slope of a cosine asks instead how x would have to turn; it is at right
@@ -32,6 +33,10 @@ class Scorer : public torch::nn::Module {
   /// What such dot products [N, M] are as scores: themselves, except for -|x - y|. Where scores of several models are
   /// added, their order alone is not enough.
   virtual at::Tensor from_products(const at::Tensor& products) const { return products; }
+  /// Numbers of a query that it compares with images of D numbers: those of Composer::query_dimension.
+  virtual int64_t query_dimension(int64_t dimension) const { return dimension; }
+  /// Queries, one a row, as places [M, D] among the embeddings of images, where these are drawn or measured together.
+  virtual at::Tensor places(const at::Tensor& queries) const { return queries; }
   /// "cosine", for protocol lines.
   virtual std::string describe() const = 0;
 };

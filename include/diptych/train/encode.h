@@ -31,7 +31,7 @@ bool fill_feature_cache(FeatureCache& cache, System& system, const DataBundle& d
 /// for each modification and each of its sources.
 struct EncodedSplit {
   std::vector<int64_t> image_rows, caption_rows;  // caption_rows: of modifications in composed retrieval
-  at::Tensor x, y;                                // [N, D], [M, D] float32, CPU
+  at::Tensor x, y;      // [N, D], [M, D] float32, CPU; queries may be wider (JointModel::query_dimension)
   at::Tensor scores{};  // [N, M] float32, CPU, of a PairScorer; undefined for others, whose scores follow from x and y
   at::Tensor cell_scores{};            // [cells] float32, CPU, of a PairScorer asked for some cells only
   std::string scored_by{};             // what made `scores`, for protocol lines; empty: the model's own scorer

@@ -26,6 +26,7 @@ class Objective : public torch::nn::Module {
   /// weights: one per term; input.scores must be defined if needs_scores().
   ObjectiveValue forward(const LossInput& input, const std::vector<double>& weights);
   bool needs_scores() const;
+  bool needs_embeddings() const;
   /// Of the terms whose weight is not 0.
   bool needs_back_scores(const std::vector<double>& weights) const;
   bool classifies() const;

@@ -34,7 +34,8 @@ struct SearchOutcome {
 ///
 /// throws CheckpointError when the gallery was made by another model (another run, checkpoint or preparation),
 /// DataError for an empty text, an unreadable picture; UsageError for k < 1, no query, or a scorer that compares pairs
-/// by a network; a text alone asked of a model that composes, a change of one that does not.
+/// by a network; a text alone asked of a model that composes, a picture alone of one whose queries are no embeddings
+/// (artemis), a change of one that does not compose.
 SearchOutcome search(const Gallery& gallery, const TrainedModel& trained, const std::vector<SearchQuery>& queries,
                      int64_t k);
 

@@ -31,8 +31,8 @@ struct TrainedModel {
   at::Tensor embed_images(const at::Tensor& images) const;
   /// Word ids of every caption, none empty -> [N, D] float32 on the CPU. Encoded in order of length.
   at::Tensor embed_texts(const std::vector<std::vector<int64_t>>& token_ids) const;
-  /// Composed retrieval: images [B, 3, H, W] as above and the word ids of B texts that change them -> queries [B, D]
-  /// float32 on the CPU. throws UsageError for a model without a composer.
+  /// Composed retrieval: images [B, 3, H, W] as above and the word ids of B texts that change them -> queries
+  /// [B, JointModel::query_dimension()] float32 on the CPU. throws UsageError for a model without a composer.
   at::Tensor embed_queries(const at::Tensor& images, const std::vector<std::vector<int64_t>>& token_ids) const;
   bool composes() const { return model->composer() != nullptr; }
   /// A caption as the model reads it, and the words that it does not know. throws DataError (`where`) for a text

@@ -46,7 +46,8 @@ std::shared_ptr<Composer> filled(const std::string& yaml, const ComposerContext&
 
 /// Every entry but none, with sizes that tests can afford.
 std::map<std::string, std::string> every_composer() {
-  std::map<std::string, std::string> out{{"attr_operator full", "{type: attr_operator, rank: null}"},
+  std::map<std::string, std::string> out{{"artemis linear", "{type: artemis, unit_text: false}"},
+                                         {"attr_operator full", "{type: attr_operator, rank: null}"},
                                          {"tirg_fc paper", "{type: tirg_fc, variant: paper}"},
                                          {"tirg_conv paper", "{type: tirg_conv, variant: paper}"},
                                          {"mrn fc_tanh", "{type: mrn, order: fc_tanh, blocks: 2, dropout: 0.3}"},
@@ -121,9 +122,9 @@ TEST(ComposerRegistry, DocumentsEveryEntryAndOption) { expect_documented(compose
 TEST(ComposerRegistry, DefaultsSurviveYaml) { expect_defaults_survive_yaml(composers()); }
 
 TEST(ComposerRegistry, HoldsTheTenOfThePaperAndLaterOnes) {
-  EXPECT_THAT(composers().names(),
-              ElementsAre("attr_operator", "combiner", "compose_ae", "concat", "film", "image_only", "mrn", "none",
-                          "param_hash", "relationship", "rtic", "show_tell", "text_only", "tirg_conv", "tirg_fc"));
+  EXPECT_THAT(composers().names(), ElementsAre("artemis", "attr_operator", "combiner", "compose_ae", "concat", "film",
+                                               "image_only", "mrn", "none", "param_hash", "relationship", "rtic",
+                                               "show_tell", "text_only", "tirg_conv", "tirg_fc"));
 }
 
 TEST(EveryComposer, GivesOneResultOfTheDocumentedShapeAndFiniteGradients) {
@@ -133,7 +134,8 @@ TEST(EveryComposer, GivesOneResultOfTheDocumentedShapeAndFiniteGradients) {
     const Composed out = made->forward(toy_views());
     ASSERT_NE(out.embedding.defined(), out.map.defined());
     if (out.embedding.defined()) {
-      EXPECT_EQ(out.embedding.sizes(), (at::IntArrayRef{kBatch, kDimension}));
+      EXPECT_EQ(out.embedding.sizes(), (at::IntArrayRef{kBatch, made->query_dimension(kDimension)}));
+      EXPECT_EQ(made->query_dimension(kDimension), name.starts_with("artemis") ? 4 * kDimension : kDimension);
     } else {
       EXPECT_EQ(out.map.sizes(), (at::IntArrayRef{kBatch, kChannels, 2, 3}));
     }

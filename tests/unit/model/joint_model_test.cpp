@@ -208,14 +208,14 @@ ComposerRegistry& composer_kinds() {
   }();
   return kinds;
 }
-std::shared_ptr<JointModel> composing_model(const std::string& composer) {
+std::shared_ptr<JointModel> composing_model(const std::string& composer, const std::string& scorer = "cosine") {
   const Kinds kinds;
   const auto image = make_from(kinds.images, "{type: resnet18}");
   const auto text = make_from(kinds.texts, "{type: lstm, word_dim: 6, hidden: 5}", TextContext{13, {}});
   return std::make_shared<JointModel>(
       image, text, make_from(kinds.heads, "{type: linear_bn, dim: 8}", HeadContext{image->features()}),
       make_from(kinds.heads, "{type: linear_bn, dim: 8}", HeadContext{text->features()}),
-      make_from(kinds.scorers, "{type: cosine}", ScorerContext{8, 512, 5}),
+      make_from(kinds.scorers, "{type: " + scorer + "}", ScorerContext{8, 512, 5}),
       make_from(composer_kinds(), composer, ComposerContext{8, 512, 512, 6, image->block_channels()}));
 }
 at::Tensor composed_queries(JointModel& model, const at::Tensor& index) {
@@ -228,10 +228,11 @@ TEST(JointModelComposing, EveryComposerMakesAQueryOfEachSourceAndText) {
   for (const std::string& name : composer_kinds().names()) {
     if (name == "none") continue;
     SCOPED_TRACE(name);
-    const auto model = composing_model("{type: " + name + "}");
+    const auto model = composing_model("{type: " + name + "}", name == "artemis" ? "artemis" : "cosine");
     const at::Tensor index = torch::tensor({3, 0, 0, 1}, at::kLong);
     const at::Tensor queries = composed_queries(*model, index);
-    EXPECT_EQ(queries.sizes(), (std::vector<int64_t>{4, 8}));
+    EXPECT_EQ(model->query_dimension(), name == "artemis" ? 32 : 8);
+    EXPECT_EQ(queries.sizes(), (std::vector<int64_t>{4, model->query_dimension()}));
     EXPECT_TRUE(queries.isfinite().all().item<bool>());
     queries.square().sum().backward();
     bool trains = false;
@@ -239,6 +240,17 @@ TEST(JointModelComposing, EveryComposerMakesAQueryOfEachSourceAndText) {
       trains |= parameter.value().grad().defined() && parameter.value().grad().abs().max().item<double>() > 0;
     EXPECT_TRUE(trains);
   }
+}
+
+TEST(JointModelComposing, ArtemisIsComposerAndScorerTogether) {
+  const auto refusal = [](const std::string& composer, const std::string& scorer, const std::string& text) {
+    EXPECT_THAT([&] { composing_model("{type: " + composer + "}", scorer); },
+                ThrowsMessage<UsageError>(AllOf(HasSubstr(text), HasSubstr("go together"))));
+  };
+  refusal("artemis", "cosine", "cosine reads queries of 8 numbers, but model.composer makes them of 32");
+  refusal("tirg_fc", "artemis", "artemis reads queries of 32 numbers, but model.composer makes them of 8");
+  const auto matching = joint_model();
+  EXPECT_EQ(matching->query_dimension(), matching->dimension());
 }
 
 TEST(JointModelComposing, OneSidedComposersGiveTheEmbeddingsOfThatSide) {
