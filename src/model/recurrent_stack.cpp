@@ -57,7 +57,20 @@ RecurrentStack::RecurrentStack(const RecurrentShape& shape) : shape_(shape) {
   if (shape.cell == Cell::lstm) c0_ = register_parameter("c0", at::zeros({directions() * shape.layers, hidden}));
 }
 
+void RecurrentStack::flatten(int64_t row) const {
+  const std::array<at::Tensor, 4>& weights = weights_[static_cast<size_t>(row)];
+  if (!weights[0].is_cuda() || weights[0].is_alias_of(weights[1]) || !at::_use_cudnn_rnn_flatten_weight()) return;
+  constexpr int64_t kLstm = 2, kGru = 3;  // cuDNN's numbers
+  const at::NoGradGuard no_grad;
+  at::_cudnn_rnn_flatten_weight(weights, /*weight_stride0=*/4, weights[0].size(1),
+                                shape_.cell == Cell::gru ? kGru : kLstm, shape_.hidden, /*proj_size=*/0,
+                                /*num_layers=*/1, /*batch_first=*/false, /*bidirectional=*/false);
+}
+
 at::Tensor RecurrentStack::run(const at::Tensor& words, int64_t row) const {
+  flatten(row);
+  // cuDNN keeps what backward() needs in training mode only; without dropout the modes are the same.
+  const bool train = is_training() || (words.is_cuda() && at::GradMode::is_enabled());
   std::optional<Fp32Scope> fp32;  // without bf16 instructions oneDNN has no bf16 LSTM at all
   if (words.is_cpu() && !cpu_has_bf16()) fp32.emplace(at::kCPU);
   const at::Tensor input = fp32 ? words.to(weights_[row][0].scalar_type()) : words;
@@ -67,10 +80,10 @@ at::Tensor RecurrentStack::run(const at::Tensor& words, int64_t row) const {
   };
   const at::Tensor h = initial(h0_);
   if (shape_.cell == Cell::gru)
-    return std::get<0>(at::gru(input, h, weights_[row], /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0,
-                               is_training(), /*bidirectional=*/false, /*batch_first=*/false));
+    return std::get<0>(at::gru(input, h, weights_[row], /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0, train,
+                               /*bidirectional=*/false, /*batch_first=*/false));
   return std::get<0>(at::lstm(input, {h, initial(c0_)}, weights_[row], /*has_biases=*/true, /*num_layers=*/1,
-                              /*dropout=*/0, is_training(), /*bidirectional=*/false, /*batch_first=*/false));
+                              /*dropout=*/0, train, /*bidirectional=*/false, /*batch_first=*/false));
 }
 
 RecurrentStack::States RecurrentStack::forward(const at::Tensor& words, const at::Tensor& mirror,

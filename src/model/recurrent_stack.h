@@ -37,6 +37,8 @@ class RecurrentStack : public torch::nn::Module {
 
  private:
   int64_t directions() const { return shape_.both ? 2 : 1; }
+  /// On a GPU, the weights of a row into one buffer, once: cuDNN would copy them at every call, and warn.
+  void flatten(int64_t row) const;
   at::Tensor run(const at::Tensor& words, int64_t row) const;  // row: layer * directions + direction
   RecurrentShape shape_;
   std::vector<std::array<at::Tensor, 4>> weights_;  // by row: w_ih, w_hh, b_ih, b_hh

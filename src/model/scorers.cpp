@@ -80,7 +80,8 @@ at::Tensor NormScaleScorer::evidence(const at::Tensor& x, const at::Tensor& y) {
 }
 
 at::Tensor NormScaleScorer::prepare(const at::Tensor& embeddings, bool is_query) const {
-  return kernel_->prepare(scale_.detach() * unit_rows(embeddings.to(at::kFloat)), is_query);
+  const at::Tensor scale = scale_.detach().to(embeddings.device());  // embeddings lie on the CPU
+  return kernel_->prepare(scale * unit_rows(embeddings.to(at::kFloat)), is_query);
 }
 
 PythonPiece CosineScorer::python() const {

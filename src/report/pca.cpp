@@ -18,6 +18,8 @@ at::Tensor finite_points(const at::Tensor& points, const char* function) {
   return out;
 }
 
+constexpr double kNoVariance = 1e-12;  // of the largest
+
 Pca pca(const at::Tensor& points, int64_t components) {
   if (components < 1) throw ShapeError(concat("pca: ", components, " components, needed is at least 1"));
   const at::NoGradGuard no_grad;
@@ -27,9 +29,13 @@ Pca pca(const at::Tensor& points, int64_t components) {
   // The smaller of D x D and N x N has the same leading eigenvalues.
   const bool wide = centred.size(1) > centred.size(0);
   const auto [values, vectors] = at::linalg_eigh(wide ? centred.mm(centred.t()) : centred.t().mm(centred));
-  const at::Tensor largest = values.flip(0).narrow(0, 0, kept).clamp_min(0);                          // [K]
-  at::Tensor leading = vectors.flip(1).narrow(1, 0, kept);                                            // [D or N, K]
-  at::Tensor loadings = wide ? centred.t().mm(leading) / largest.sqrt().clamp_min(1e-300) : leading;  // [D, K]
+  const at::Tensor largest = values.flip(0).narrow(0, 0, kept).clamp_min(0);  // [K]
+  at::Tensor leading = vectors.flip(1).narrow(1, 0, kept);                    // [D or N, K]
+  at::Tensor loadings = leading;                                              // [D, K]
+  if (wide) {  // a component without variance has no direction: rounding would give it any length
+    const at::Tensor real = largest > largest[0] * kNoVariance;
+    loadings = at::where(real, centred.t().mm(leading) / largest.sqrt(), 0.0);
+  }
   const at::Tensor at_largest = loadings.abs().argmax(0, true);
   const at::Tensor sign = at::where(loadings.gather(0, at_largest) < 0, -1.0, 1.0).to(at::kDouble);
   Pca out;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "diptych/core/options.h"
+#include "support/cuda.h"
 #include "support/gradcheck.h"
 
 namespace diptych {
@@ -114,6 +115,34 @@ TEST(LossRegistry, EveryLossGivesAFiniteScalarAndAGradientForEveryParameter) {
       ASSERT_TRUE(parameter.value().grad().defined()) << name << "." << parameter.key();
       EXPECT_TRUE(parameter.value().grad().isfinite().all().item<bool>()) << name << "." << parameter.key();
     }
+  }
+}
+
+TEST(LossRegistry, EveryLossIsTheSameOnTheGpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  const LossRegistry losses = registry();
+  for (const std::string& name : losses.names()) {
+    if (name == "soft_triplet_code") continue;  // draws its triples, on each device its own
+    SCOPED_TRACE(name);
+    at::manual_seed(1);
+    const auto loss = losses.make_default(name, LossContext{3, 5});
+    loss->to(at::kDouble);
+    std::vector<at::Tensor> gradients;  // of x and y, then again
+    testing::expect_same_on_cuda(*loss, [&](at::Device device) {
+      LossInput input = toy_input();
+      input.x = input.x.detach().to(at::kDouble).to(device).requires_grad_();
+      input.y = input.y.detach().to(at::kDouble).to(device).requires_grad_();
+      follow_embeddings(input, at::mm(input.x, input.y.t()));
+      for (const auto part : {&LossInput::label, &LossInput::source_row, &LossInput::image_row})
+        input.*part = (input.*part).to(device);
+      const at::Tensor total = loss->forward(input).total;
+      for (const at::Tensor& each : torch::autograd::grad({total}, {input.x, input.y}, {}, true, false, true))
+        gradients.push_back(each.defined() ? each.cpu() : at::zeros({1}));
+      return total;
+    });
+    ASSERT_EQ(gradients.size(), 4u);
+    EXPECT_THAT(gradients[2], testing::TensorNear(gradients[0], 1e-9, 1e-9));
+    EXPECT_THAT(gradients[3], testing::TensorNear(gradients[1], 1e-9, 1e-9));
   }
 }
 

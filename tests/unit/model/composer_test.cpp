@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "../../support/cuda.h"
 #include "../../support/gradcheck.h"
 #include "../../support/tensor_near.h"
 #include "diptych/core/tensor/scope.h"
@@ -64,7 +65,8 @@ std::map<std::string, std::string> every_composer() {
 
 /// A network of two blocks with 2 and kChannels channels, modulated behind both.
 at::Tensor toy_modulated_map(const std::vector<BlockModulation>& by) {
-  const at::Tensor x = modulate(formula_centred({kBatch, 2, 2, 3}, 7), by.at(0)).tanh();
+  const at::Tensor maps = formula_centred({kBatch, 2, 2, 3}, 7).to(by.at(0).scale.device());
+  const at::Tensor x = modulate(maps, by.at(0)).tanh();
   return modulate(at::cat({x, x.square()}, 1), by.at(1));
 }
 ComposerInput toy_views() {
@@ -241,6 +243,22 @@ TEST(EveryComposer, ComputesInFloat32WhateverAutocastSays) {
     const at::Tensor out = result_of(*made, input);
     EXPECT_EQ(out.scalar_type(), at::kFloat);
     EXPECT_TRUE(out.equal(expected));
+  }
+}
+
+TEST(EveryComposer, GivesTheSameOnTheGpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  for (const auto& [name, yaml] : every_composer()) {
+    SCOPED_TRACE(name);
+    const auto made = filled(yaml);
+    expect_same_on_cuda(*made, [&](at::Device device) {
+      ComposerInput input = toy_views();
+      for (const auto part : {&ComposerInput::image, &ComposerInput::text, &ComposerInput::features,
+                              &ComposerInput::map, &ComposerInput::words, &ComposerInput::length})
+        input.*part = (input.*part).to(device);
+      const at::Tensor out = result_of(*made, input);
+      return (out * formula_centred(out.sizes(), 98).to(device)).sum();
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include "../../support/cuda.h"
 #include "../../support/tensor_near.h"
 #include "diptych/core/tensor/safetensors.h"
 #include "diptych/core/tensor/scope.h"
@@ -76,6 +77,19 @@ TEST_P(EveryImageEncoder, GivesTheDocumentedShapesAndFiniteGradients) {
   EXPECT_TRUE(at::isfinite(out.global).all().item<bool>());
   (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
   expect_finite_gradients(*encoder);
+}
+
+TEST_P(EveryImageEncoder, GivesTheSameOnTheGpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  torch::manual_seed(3);
+  const auto encoder = image_encoder("{type: " + GetParam() + "}");
+  encoder->to(at::kDouble);
+  to_channels_last(*encoder);
+  const EvalScope scope(*encoder);
+  expect_same_on_cuda(*encoder, [&](at::Device device) {
+    const at::Tensor out = encoder->forward(images().to(at::kDouble).to(device)).global;
+    return (out * formula_centred(out.sizes(), 98).to(device)).sum();
+  });
 }
 
 TEST_P(EveryImageEncoder, KeepsChannelsLast) {

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <map>
 
+#include "../../support/cuda.h"
 #include "../../support/gradcheck.h"
 #include "../../support/tensor_near.h"
 #include "diptych/core/text.h"
@@ -123,6 +124,22 @@ TEST(SmLstm, ScoresEqualTheEquationsPairByPair) {
             }
           }
       }
+}
+
+TEST(SmLstm, GivesTheSameOnTheGpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  for (const char* variant : {"full", "att", "ctx", "mean"}) {
+    SCOPED_TRACE(variant);
+    const auto scorer = sm_lstm(concat("tile_pairs: 5, variant: ", variant));
+    expect_same_on_cuda(*scorer, [&](at::Device device) {
+      const auto moved = [&](const Encoded& side) {
+        return Encoded{side.global.to(device), side.local.to(device), side.mask.to(device)};
+      };
+      const PairScores out = scorer->pairs(moved(image_side()), moved(text_side()));
+      const at::Tensor sum = (out.scores * formula_centred({3, 4}, 98).to(device)).sum();
+      return out.penalty.defined() ? sum + out.penalty.sum() : sum;
+    });
+  }
 }
 
 TEST(SmLstm, TilesChangeNoGradient) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../../support/cuda.h"
 #include "../../support/gradcheck.h"
 #include "../../support/tensor_near.h"
 #include "formula.h"
@@ -51,6 +52,26 @@ TEST(Scorers, ComputeTheirFormulas) {
               TensorNear(torch::tensor({{-20., -13.}, {-4., -5.}, {-.5, -2.5}}, at::kDouble)));
   EXPECT_THAT(scorer("{type: neg_l2, squared: false}")->forward(queries(), gallery()),
               TensorNear(-torch::tensor({{20., 13.}, {4., 5.}, {.5, 2.5}}, at::kDouble).sqrt(), 1e-9, 1e-9));
+}
+
+TEST(Scorers, GiveTheSameOnTheGpuAndPrepareWhatLiesOnTheCpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  const at::Tensor x = formula_centred({20, 7}, 1), y = formula_centred({30, 7}, 2);
+  for (const std::string& yaml : kEmbeddingScorers) {
+    SCOPED_TRACE(yaml);
+    const auto made = scorer(yaml);
+    made->to(at::kDouble);
+    expect_same_on_cuda(*made, [&](at::Device device) {
+      const at::Tensor out = made->forward(x.to(device), y.to(device));
+      return (out * formula_centred(out.sizes(), 98).to(device)).sum();
+    });
+    made->to(at::kFloat);
+    const at::Tensor expected = made->prepare(x, true);
+    made->to(at::Device(at::kCUDA, 0));
+    const at::Tensor prepared = made->prepare(x, true);  // embeddings are gathered on the CPU
+    EXPECT_TRUE(prepared.device().is_cpu());
+    EXPECT_THAT(prepared, TensorNear(expected));
+  }
 }
 
 TEST(Scorers, PreparedEmbeddingsRankRowsAndColumnsAsTheScoresDo) {

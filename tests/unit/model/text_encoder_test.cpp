@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include "../../support/cuda.h"
 #include "../../support/gradcheck.h"
 #include "../../support/tensor_near.h"
 #include "diptych/core/tensor/safetensors.h"
@@ -68,6 +69,15 @@ TEST_P(EveryTextEncoder, GradientsMatchDifferences) {
   const auto encoder = filled_encoder(GetParam());
   const at::Tensor weight = formula_centred({3, encoder->features()}, 98);
   expect_parameter_gradients(*encoder, [&] { return (encoder->forward(tokens(), lengths()).global * weight).sum(); });
+}
+
+TEST_P(EveryTextEncoder, GivesTheSameOnTheGpu) {
+  DIPTYCH_SKIP_WITHOUT_CUDA();
+  const auto encoder = filled_encoder(GetParam());
+  expect_same_on_cuda(*encoder, [&](at::Device device) {
+    const at::Tensor out = encoder->forward(tokens().to(device), lengths().to(device)).global;
+    return (out * formula_centred(out.sizes(), 98).to(device)).sum();
+  });
 }
 
 TEST_P(EveryTextEncoder, DoesNotSeePadding) {

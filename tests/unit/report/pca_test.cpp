@@ -46,6 +46,15 @@ TEST(Pca, IsDefinedForOnePointAndForEqualPoints) {
   EXPECT_EQ(equal.share[0], 0);
 }
 
+TEST(Pca, ADirectionWithoutVarianceHasCoordinatesOfZero) {
+  torch::manual_seed(3);
+  for (int i = 0; i < 200; ++i) {  // the second eigenvalue is rounding, above or below 0
+    const at::Tensor found = pca(torch::randn({2, 4}), 2).coordinates;
+    ASSERT_TRUE(found.isfinite().all().item<bool>()) << i;
+    EXPECT_EQ(found.select(1, 1).abs().max().item<double>(), 0) << i;
+  }
+}
+
 TEST(Pca, RefusesWhatIsNoFiniteMatrix) {
   EXPECT_THROW(pca(at::ones({3}), 2), ShapeError);
   EXPECT_THROW(pca(at::ones({0, 3}), 2), ShapeError);

@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-std::filesystem::path golden(const std::string& name) {
+std::filesystem::path golden_path(const std::string& name) {
   return std::filesystem::path(DIPTYCH_GOLDEN_DIR) / "torch_archives" / name;
 }
 std::string bytes_of(const std::filesystem::path& path) {
@@ -46,7 +46,7 @@ std::string message_of(const std::filesystem::path& path, const TorchArchiveOpti
 class TorchArchiveLayouts : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(TorchArchiveLayouts, EveryKindOfTensorIsReadBack) {
-  const TorchArchive archive = read_torch_archive(golden(GetParam()));
+  const TorchArchive archive = read_torch_archive(golden_path(GetParam()));
   const auto& tensors = archive.content.tensors;
   ASSERT_EQ(tensors.size(), 13u);
   const auto expect = [&](const char* name, const at::Tensor& wanted) {
@@ -76,7 +76,7 @@ TEST_P(TorchArchiveLayouts, EveryKindOfTensorIsReadBack) {
 INSTANTIATE_TEST_SUITE_P(Both, TorchArchiveLayouts, ::testing::Values("state.pth", "state_legacy.pth"));
 
 TEST(TorchArchive, ModulesKeepTheirNamesAndLoseTheirMetadata) {
-  const TorchArchive archive = read_torch_archive(golden("module.pth"));
+  const TorchArchive archive = read_torch_archive(golden_path("module.pth"));
   std::vector<std::string> names;
   for (const auto& [name, tensor] : archive.content.tensors) names.push_back(name);
   EXPECT_THAT(names, UnorderedElementsAre("0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean", "1.running_var",
@@ -86,21 +86,21 @@ TEST(TorchArchive, ModulesKeepTheirNamesAndLoseTheirMetadata) {
 }
 
 TEST(TorchArchive, TheUsualEntryOfACheckpointIsFound) {
-  const TorchArchive archive = read_torch_archive(golden("checkpoint.pth"));
+  const TorchArchive archive = read_torch_archive(golden_path("checkpoint.pth"));
   EXPECT_EQ(archive.key, "state_dict");
   EXPECT_EQ(archive.content.tensors.size(), 7u);
 }
 
 TEST(TorchArchive, AnUnclearCheckpointNamesItsEntries) {
-  EXPECT_THAT(message_of(golden("two.pth")), AllOf(HasSubstr("model (a dictionary)"), HasSubstr("--key")));
-  EXPECT_EQ(read_torch_archive(golden("two.pth"), {"net"}).content.tensors.at("a").numel(), 3);
-  EXPECT_EQ(read_torch_archive(golden("two.pth"), {"ema.model"}).content.tensors.at("a").numel(), 4);
-  EXPECT_THAT(message_of(golden("two.pth"), {"nett"}), AllOf(HasSubstr("nett"), HasSubstr("net (a dictionary)")));
+  EXPECT_THAT(message_of(golden_path("two.pth")), AllOf(HasSubstr("model (a dictionary)"), HasSubstr("--key")));
+  EXPECT_EQ(read_torch_archive(golden_path("two.pth"), {"net"}).content.tensors.at("a").numel(), 3);
+  EXPECT_EQ(read_torch_archive(golden_path("two.pth"), {"ema.model"}).content.tensors.at("a").numel(), 4);
+  EXPECT_THAT(message_of(golden_path("two.pth"), {"nett"}), AllOf(HasSubstr("nett"), HasSubstr("net (a dictionary)")));
 }
 
 TEST(TorchArchive, SmallHandWrittenFilesAreReadStoredAndDeflated) {
   for (const char* name : {"plain.pth", "deflated.pth"})
-    EXPECT_TRUE(at::equal(read_torch_archive(golden(name)).content.tensors.at("a"), torch::zeros({2, 3}))) << name;
+    EXPECT_TRUE(at::equal(read_torch_archive(golden_path(name)).content.tensors.at("a"), torch::zeros({2, 3}))) << name;
 }
 
 TEST(TorchArchive, ForeignFunctionsAreNamedAndNeverCalled) {
@@ -114,7 +114,7 @@ TEST(TorchArchive, ForeignFunctionsAreNamedAndNeverCalled) {
                                                         {"getattr.pth", "builtins.getattr"},
                                                         {"namespace.pth", "argparse.Namespace"},
                                                         {"complex.pth", "torch.ComplexFloatStorage"}})
-    EXPECT_THAT(message_of(golden(file)),
+    EXPECT_THAT(message_of(golden_path(file)),
                 AllOf(HasSubstr(name), HasSubstr("nothing was executed"), HasSubstr("python3 -c \"import torch"),
                       HasSubstr("weights_only=False")))
         << file;
@@ -153,7 +153,7 @@ TEST(TorchArchive, HostileFilesAreRefusedWithTheReason) {
       {"script.pt", "TorchScript"},
       {"pickle.pkl", "Python pickle"},
   };
-  for (const auto& [file, reason] : cases) EXPECT_THAT(message_of(golden(file)), HasSubstr(reason)) << file;
+  for (const auto& [file, reason] : cases) EXPECT_THAT(message_of(golden_path(file)), HasSubstr(reason)) << file;
 }
 
 TEST(TorchArchive, OtherFilesAreNamed) {
@@ -161,7 +161,7 @@ TEST(TorchArchive, OtherFilesAreNamed) {
   EXPECT_THAT(message_of(dir / "absent.pth"), HasSubstr("No such file"));
   EXPECT_THAT(message_of(dir.write("empty.pth", "")), HasSubstr("no PyTorch file"));
   EXPECT_THAT(message_of(dir.write("text.pth", "hello")), HasSubstr("no PyTorch file"));
-  EXPECT_THAT(message_of(dir.write("other.zip", bytes_of(golden("plain.pth")).substr(0, 40))),
+  EXPECT_THAT(message_of(dir.write("other.zip", bytes_of(golden_path("plain.pth")).substr(0, 40))),
               HasSubstr("zip archive"));
 }
 
@@ -169,7 +169,7 @@ TEST(TorchArchive, OtherFilesAreNamed) {
 TEST(TorchArchive, CutAndChangedFilesAreRefused) {
   const TempDir dir;
   for (const char* name : {"state.pth", "state_legacy.pth"}) {
-    const std::string whole = bytes_of(golden(name));
+    const std::string whole = bytes_of(golden_path(name));
     for (size_t size = 0; size < whole.size(); size += whole.size() / 97) {
       const auto file = dir.write("cut.pth", std::string_view(whole).substr(0, size));
       EXPECT_THROW(read_torch_archive(file), CheckpointError) << name << " cut at " << size;
@@ -190,7 +190,7 @@ TEST(TorchArchive, CutAndChangedFilesAreRefused) {
 
 TEST(TorchArchive, EveryChangedNumberOfTheZipLayoutIsFoundByItsChecksum) {
   const TempDir dir;
-  std::string whole = bytes_of(golden("plain.pth"));
+  std::string whole = bytes_of(golden_path("plain.pth"));
   const size_t data = whole.find("archive/data/0") + 14;  // stored: 24 bytes of zeros behind the name
   for (size_t at = data; at < data + 24; ++at) {
     std::string changed = whole;
@@ -201,7 +201,7 @@ TEST(TorchArchive, EveryChangedNumberOfTheZipLayoutIsFoundByItsChecksum) {
 
 TEST(ZipReader, ReadsStoredAndDeflatedMembers) {
   for (const char* name : {"plain.pth", "deflated.pth"}) {
-    const ZipReader zip(golden(name), ErrorClass::dat);
+    const ZipReader zip(golden_path(name), ErrorClass::dat);
     EXPECT_EQ(zip.read("archive/data/0", 24), std::string(24, '\0'));
     EXPECT_THROW(zip.read("archive/data/0", 23), DataError);
     EXPECT_THROW(zip.read("archive/data/1", 24), DataError);
