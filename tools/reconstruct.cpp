@@ -25,6 +25,8 @@ void check_reconstruct(const ReconstructArguments& arguments) {
   std::error_code absent;
   if (!folder.empty() && !std::filesystem::is_directory(folder, absent))  // now rather than after the training
     throw OutputError(escape_for_log(arguments.out, 400), "its folder does not exist", "make the folder first");
+  if (std::filesystem::is_directory(arguments.out, absent))
+    throw OutputError(escape_for_log(arguments.out, 400), "is a folder", "give the name of a file");
   if (!is_run_directory(arguments.run))
     throw CheckpointError(escape_for_log(arguments.run, 200), "is no run directory: it has no config.resolved.yaml");
 }
@@ -83,7 +85,7 @@ Command add_reconstruct(CLI::App& app) {
   command->add_option("--steps", options.steps, "training steps of the decoder (default 2000)")
       ->check(CLI::Range(1, 10000000));
   command->add_option("--queries", options.queries, "test queries to show, drawn by the seed (default 12)")
-      ->check(CLI::Range(1, 500));
+      ->check(CLI::Range(1, 100));
   command->add_option("--size", options.size, "side of decoded pictures: 8, 16, 32, 64 (default), 128 or 256 pixels")
       ->check(CLI::Range(8, 256));
   command->add_option("--seed", options.seed, "of the decoder and of the choice of queries (default 1)")

@@ -89,12 +89,13 @@ void write_page(const Globals& globals, const SweepResults& results, const fs::p
 
 /// --expect-recipe: means over seeds against the recipe's block `published`.
 void check_recipe(const Globals& globals, const SweepPlan& plan, const SweepResults& results, const fs::path& sweep) {
-  const auto finished = std::ranges::find(results.jobs, "finished", &SweepJob::state);
-  if (finished == results.jobs.end())
-    throw CheckFailed(plan.spec.base, "--expect-recipe: no job has finished, so nothing was reproduced",
-                      "diptych sweep SPEC --status says how the jobs stand");
+  const auto finished = std::ranges::count(results.jobs, "finished", &SweepJob::state);
+  if (static_cast<size_t>(finished) < plan.points.size())
+    throw CheckFailed(plan.spec.base,
+                      concat("--expect-recipe: ", finished, " of ", plan.points.size(), " jobs have finished"),
+                      "diptych sweep SPEC --status says how they stand");
   const SweepReproduction found =
-      check_reproduction(results, read_run_record(sweep / "jobs" / finished->name).published);
+      check_reproduction(results, read_run_record(sweep / "jobs" / results.jobs.front().name).published);
   for (const std::string& line : found.lines) print(globals, line + "\n");
   if (found.lines.empty())
     throw UsageError(plan.spec.base,
@@ -162,6 +163,10 @@ Command add_sweep(CLI::App& app) {
       document["status"] = sweep_json(results);
       return document;
     }
+    if (arguments->expect_recipe && plan.split != "test")
+      throw UsageError(plan.spec.base,
+                       "--expect-recipe: published numbers are of the test split, and evaluate.final = " + plan.split,
+                       "evaluate.final=test");
     if (!arguments->aggregate) run_jobs(plan, request);
     SweepResults results;
     try {

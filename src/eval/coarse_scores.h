@@ -2,7 +2,7 @@
 #include <memory>
 #include <vector>
 
-#include "eval/row_blocks.h"
+#include "diptych/core/tensor/row_blocks.h"
 
 namespace diptych {
 

@@ -7,6 +7,7 @@
 
 #include "diptych/core/error.h"
 #include "diptych/core/tensor/gemm.h"
+#include "diptych/core/tensor/row_blocks.h"
 #include "diptych/core/text.h"
 #include "eval/count_kernels.h"
 
@@ -35,16 +36,13 @@ std::vector<std::vector<Scored>> top_rows(const at::Tensor& queries, const at::T
   std::vector<TopK> lists(static_cast<size_t>(queries.size(0)),
                           TopK(std::min(k, std::max<int64_t>(gallery.size(0), 1))));
   // The last tile is filled with zeros: products of equal shape give equal rows equal bits.
-  const auto block = [](const at::Tensor& rows, int64_t begin, int64_t count) {
-    const at::Tensor part = rows.slice(0, begin, std::min(begin + count, rows.size(0)));
-    return part.size(0) == count ? part : at::constant_pad_nd(part, {0, 0, 0, count - part.size(0)});
-  };
+  const RowBlocks items(gallery, kItems);
   for (int64_t row = 0; row < queries.size(0); row += kQueries) {
     const int64_t row_count = std::min(kQueries, queries.size(0) - row);
     const at::Tensor some = queries.slice(0, row, row + row_count).contiguous();
     for (int64_t col = 0; col < gallery.size(0); col += kItems) {
       const int64_t col_count = std::min(kItems, gallery.size(0) - col);
-      const at::Tensor scores = linear_nt(some, block(gallery, col, kItems)).contiguous();
+      const at::Tensor scores = linear_nt(some, items.block(col)).contiguous();
       const auto* data = scores.const_data_ptr<float>();
       at::parallel_for(0, row_count, 8, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i)

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "diptych/core/error.h"
+#include "diptych/core/tensor/rows.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -52,8 +53,7 @@ PictureDecoder::PictureDecoder(int64_t dimension, int64_t size, int64_t channels
 at::Tensor PictureDecoder::forward(const at::Tensor& embeddings) {
   if (embeddings.dim() != 2 || embeddings.size(1) != dimension_)
     throw ShapeError(concat("decoder: expected embeddings [B, ", dimension_, "], got ", embeddings.sizes()));
-  const at::Tensor unit = embeddings / embeddings.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-  return stages_->forward(start_->forward(unit).view({-1, channels_, kFirstSide, kFirstSide}));
+  return stages_->forward(start_->forward(unit_rows(embeddings)).view({-1, channels_, kFirstSide, kFirstSide}));
 }
 
 }  // namespace diptych

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "diptych/core/io/fs.h"
+#include "diptych/core/log.h"
 #include "diptych/core/random.h"
 #include "diptych/core/signals.h"
 #include "diptych/core/tensor/scope.h"
@@ -23,11 +24,15 @@ namespace {
 
 constexpr int64_t kDecoderBatch = 64, kDecodeBlock = 256;
 constexpr double kDecoderRate = 1e-3;
+constexpr int64_t kPictureBytes = int64_t{2} << 30;  // of training pictures in memory
 
 void require_reconstructable(const LoadedRun& run, const ReconstructOptions& options) {
   if (!run.system->model->composer())
     throw UsageError::command_line("the run composes no queries (model.composer: none)",
                                    "diptych reconstruct takes a run of composed retrieval");
+  if (run.system->model->query_dimension() != run.system->model->dimension())
+    throw UsageError::command_line("the run's queries are no embeddings, so that there is nothing to decode",
+                                   "diptych describe composer " + run.experiment->model.composer.type());
   if (options.steps < 1 || options.queries < 1 || options.nearest < 1)
     throw UsageError::command_line("steps, queries and nearest images: expected 1 or more");
 }
@@ -45,6 +50,33 @@ at::Tensor pictures_of(const LoadedRun& run, const std::vector<int64_t>& rows, i
     progress.at(static_cast<int64_t>(i) + 1);
   }
   return out;
+}
+
+/// Training images, at most as many as memory may hold: a sample by the seed, in the order of the corpus.
+std::vector<int64_t> decoder_images(const LoadedRun& run, const ReconstructOptions& options) {
+  std::vector<int64_t> out = run.data.training_images(run.experiment->train.limit_images);
+  const auto most = static_cast<size_t>(kPictureBytes / (3 * options.size * options.size));
+  if (out.size() > most) {
+    const auto order =
+        permutation(static_cast<int64_t>(out.size()),
+                    Random(static_cast<uint64_t>(options.seed), {static_cast<uint64_t>(Stream::order), 303}));
+    std::vector<int64_t> some;
+    for (size_t i = 0; i < most; ++i) some.push_back(out[static_cast<size_t>(order[i])]);
+    std::ranges::sort(some);
+    out = std::move(some);
+    log::info(concat("the decoder learns from ", most, " of the training images: more pictures of ", options.size,
+                     " x ", options.size, " would take over 2 GB"));
+  }
+  if (out.size() < 2)
+    throw UsageError::command_line(concat("a decoder cannot be trained on ", out.size(), " training images"));
+  return out;
+}
+
+/// float32 [3, size, size], in [0, 1].
+at::Tensor mean_picture(const at::Tensor& pixels) {
+  at::Tensor sum = at::zeros(pixels.sizes().slice(1), at::kDouble);
+  for (const at::Tensor& part : pixels.split(kDecodeBlock)) sum += part.sum(0, /*keepdim=*/false, at::kDouble);
+  return sum.div_(255.0 * static_cast<double>(pixels.size(0))).to(at::kFloat);
 }
 
 at::Tensor in_unit_range(const at::Tensor& pixels, at::Device device) { return pixels.to(device).to(at::kFloat) / 255; }
@@ -175,9 +207,10 @@ Reconstruction reconstruct(const LoadedRun& run, const ReconstructOptions& optio
   seed_torch(static_cast<uint64_t>(options.seed));
   PictureDecoder decoder(run.system->model->dimension(), options.size);
   decoder.to(device);
-  const std::vector<int64_t> training = run.data.training_images(run.experiment->train.limit_images);
-  if (training.size() < 2)
-    throw UsageError::command_line(concat("a decoder cannot be trained on ", training.size(), " training images"));
+  const std::vector<int64_t> training = decoder_images(run, options);
+  const at::NoGradGuard no_grad;
+  const TestQueries test(run);  // first, so that what is wrong with it shows before the training
+  const at::Tensor test_pixels = pictures_of(run, test.encoded.image_rows, options.size, "read test pictures");
 
   Reconstruction out;
   out.training_images = static_cast<int64_t>(training.size());
@@ -185,13 +218,9 @@ Reconstruction reconstruct(const LoadedRun& run, const ReconstructOptions& optio
   const at::Tensor embeddings = embeddings_of(run, training);
   out.training_error = train_decoder(decoder, embeddings, pixels, device, options);
 
-  const at::NoGradGuard no_grad;
-  const TestQueries test(run);
   out.test_images = test.encoded.x.size(0);
-  const at::Tensor mean = pixels.sum(0, /*keepdim=*/false, at::kDouble).div(255.0 * pixels.size(0)).to(at::kFloat);
   std::tie(out.test_error, out.mean_error) =
-      errors_of(decoder, test.encoded.x, pictures_of(run, test.encoded.image_rows, options.size, "read test pictures"),
-                mean, device);
+      errors_of(decoder, test.encoded.x, test_pixels, mean_picture(pixels), device);
 
   std::vector<int64_t> chosen =
       permutation(test.encoded.y.size(0),

@@ -5,16 +5,11 @@
 #include <algorithm>
 
 #include "diptych/core/error.h"
+#include "diptych/core/tensor/row_blocks.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
 namespace {
-
-/// Rows first, first + 1, ..., and zeros where there are fewer than `count`.
-at::Tensor padded_rows(const at::Tensor& rows, int64_t first, int64_t count) {
-  const at::Tensor part = rows.narrow(0, first, std::min(count, rows.size(0) - first));
-  return part.size(0) == count ? part : at::constant_pad_nd(part, {0, 0, 0, count - part.size(0)});
-}
 
 const at::Tensor& only_finite(const at::Tensor& rows, const char* side) {
   if (!rows.isfinite().all().item<bool>())
@@ -26,20 +21,20 @@ const at::Tensor& only_finite(const at::Tensor& rows, const char* side) {
 class ScorerTiles final : public ScoreTiles {
  public:
   ScorerTiles(Scorer& scorer, at::Device device, const at::Tensor& x, const at::Tensor& y)
-      : scorer_(scorer), x_(x.to(device)), y_(y.to(device)) {}
-  int64_t rows() const override { return x_.size(0); }
-  int64_t cols() const override { return y_.size(0); }
-  bool concurrent() const override { return x_.is_cpu(); }
+      : scorer_(scorer), x_(x.to(device), kTileRows), y_(y.to(device), kTileCols) {}
+  int64_t rows() const override { return x_.rows(); }
+  int64_t cols() const override { return y_.rows(); }
+  bool concurrent() const override { return x_.all().is_cpu(); }
 
   at::Tensor tile(int64_t row, int64_t col, int64_t row_count, int64_t col_count) const override {
     const at::NoGradGuard no_grad;
-    const at::Tensor whole = scorer_.forward(padded_rows(x_, row, kTileRows), padded_rows(y_, col, kTileCols));
+    const at::Tensor whole = scorer_.forward(x_.block(row), y_.block(col));
     return whole.narrow(0, 0, row_count).narrow(1, 0, col_count).cpu().contiguous();
   }
 
  private:
   Scorer& scorer_;
-  at::Tensor x_, y_;
+  RowBlocks x_, y_;
 };
 
 }  // namespace
@@ -53,11 +48,11 @@ std::vector<std::vector<Scored>> top_scored(Scorer& scorer, at::Device device, c
   constexpr int64_t kItems = 4096;
   const at::NoGradGuard no_grad;
   const at::Tensor asked = only_finite(queries, "queries").to(device);
-  only_finite(gallery, "the gallery");
+  const RowBlocks items(only_finite(gallery, "the gallery"), kItems);
   std::vector<TopK> lists(static_cast<size_t>(queries.size(0)), TopK(k));
   for (int64_t first = 0; first < gallery.size(0); first += kItems) {
     const int64_t count = std::min(kItems, gallery.size(0) - first);
-    const at::Tensor scores = scorer.forward(asked, padded_rows(gallery, first, kItems).to(device)).cpu().contiguous();
+    const at::Tensor scores = scorer.forward(asked, items.block(first).to(device)).cpu().contiguous();
     const auto* data = scores.const_data_ptr<float>();
     for (TopK& list : lists) {
       for (int64_t j = 0; j < count; ++j)

@@ -170,7 +170,8 @@ TEST_F(ComposedRuns, ArtemisTrainsEvaluatesReportsAndSearches) {
   EXPECT_EQ(parse_json(slurp(dir() / "artemis-again/css-3d/metrics.json"), "")["metrics"], result["metrics"]);
   must({"evaluate", "artemis", "--ensemble", "run", "-o", "artemis-and-tirg"});
   must({"report", "artemis", "-o", "artemis.html"});
-  EXPECT_THAT(slurp(dir() / "artemis.html"), AllOf(HasSubstr("composed queries"), HasSubstr("Spectrum and modality gap")));
+  EXPECT_THAT(slurp(dir() / "artemis.html"),
+              AllOf(HasSubstr("composed queries"), HasSubstr("Spectrum and modality gap")));
 
   must({"encode", "artemis", "--images", "set/images", "-o", "artemis.safetensors"});
   const auto best = [](const std::string& text) {
@@ -180,6 +181,7 @@ TEST_F(ComposedRuns, ArtemisTrainsEvaluatesReportsAndSearches) {
   };
   EXPECT_NE(best("make red circle blue"), best("remove red circle"));
   expect_failure({"search", "artemis.safetensors", "--model", "artemis", "--image", a_scene().string()}, 2, {"--text"});
+  expect_failure({"reconstruct", "artemis", "-o", "never.html"}, 2, {"no embeddings"});
 }
 
 TEST_F(ComposedRuns, ArtemisGoesWithItsScorerAndLossesOfScoresOnly) {

@@ -124,7 +124,7 @@ TEST_F(SweepProgram, ComparesTheMeanWithTheRecipe) {
   EXPECT_EQ(verdict("recipe-none", "{note: 'no number'}").exit_code, 2);
   expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--run-dir", "recipe-unstarted", "--aggregate",
                   "--expect-recipe"},
-                 9, {"no job has finished"});
+                 9, {"0 of 2 jobs have finished"});
   expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--status", "--expect-recipe"}, 2,
                  {"--expect-recipe"});
 }

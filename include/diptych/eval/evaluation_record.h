@@ -32,8 +32,8 @@ struct EvaluatedCaption {
 ///
 ///   metrics.json            the protocol's numbers (result_json.h)
 ///   items.jsonl             a line about the split, then one line for each image and each caption, in row order
-///   embeddings.safetensors  x [N, D], y [M, D] float32, rows as in items.jsonl, whose hash it carries; where a
-///                           network scores pairs, x_points and y_points instead
+///   embeddings.safetensors  x [N, D], y [M, D] float32, rows as in items.jsonl, whose hash it carries; where the
+///                           scorer is not indexable, x_points and y_points instead
 ///   ranks.npz               of each direction: <name>_query (ids), _first, _first_stable, _tied, _positives, _offsets
 ///   per_query.jsonl         one line for each query, in the order of ranks.npz: the best of the gallery as [id,
 ///   score],
@@ -46,9 +46,9 @@ struct EvaluationRecord {
   std::vector<EvaluatedImage> images;
   std::vector<EvaluatedCaption> captions;
   at::Tensor x, y;                // [N, D], [M, D] float32, prepared by the scorer: x y^T are the scores; undefined
-                                  // where a network scores pairs
-  at::Tensor x_points, y_points;  // [N, D], [M, D]: the embeddings as places in space; they differ from x and y for
-                                  // distances only
+                                  // where the scorer is not indexable
+  at::Tensor x_points, y_points;  // [N, D], [M, D]: the embeddings as places in space; other than x
+                                  // and y for distances and scorers that are not indexable
   std::vector<std::vector<std::vector<Scored>>> top;  // of each direction of result.ranks, of each of its queries
 
   /// Whether an image and a caption (rows) match under the protocol: by image, or by label for identities. Of a

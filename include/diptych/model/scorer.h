@@ -17,7 +17,7 @@ namespace diptych {
 ///
 /// An `indexable` scorer is a dot product of prepared embeddings, which evaluation computes in tiles and search
 /// indexes: prepare(x) prepare(y)^T ranks rows and columns exactly as score(x, y) does (and is equal to it, except for
-/// -|x - y|). A pairwise network and artemis are not indexable and score tiles themselves.
+/// -|x - y|). A pairwise network and artemis are not indexable: evaluation calls them on tiles (train/scorer_tiles.h).
 class Scorer : public torch::nn::Module {
  public:
   /// x [N, D], y [M, D] -> [N, M], differentiable. In composed retrieval one side are queries.

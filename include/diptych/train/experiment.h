@@ -174,7 +174,8 @@ struct TrainOptions {
           "memory for the features of a frozen image encoder; 0 = never cache",
           Field{.lo = 0, .hi = 1e9, .resume = Resume::free});
     field("feature_cache_dir", self.feature_cache_dir,
-          "folder where those features are left for other runs with the same encoder and pictures; empty = nowhere",
+          "folder where those features are left for other runs with the same encoder, pictures, threads and "
+          "evaluate.batch_size; empty = nowhere",
           Field{.resume = Resume::free, .path = true});
     field("on_collapse", self.on_collapse, "when all embeddings become alike");
     field("checkpoint", self.checkpoint, "what is saved, and when");

@@ -46,9 +46,12 @@ struct Reconstruction {
 /// loss, and applies it to composed features of test queries. Equal options on one machine give equal results. The
 /// nearest images are those of the whole test gallery, without the query's own image.
 ///
-/// throws UsageError for a run that does not compose, steps, queries or nearest below 1, a size that the decoder cannot
-/// make, a training split of one image; DataError for a picture that cannot be read (a run on stored features needs
-/// them too), Interrupted.
+/// Pictures are kept in memory, of training images 2 GB at most: of more images than that a sample by the seed is
+/// taken.
+///
+/// throws UsageError for a run that does not compose or whose queries are no embeddings (artemis), steps, queries or
+/// nearest below 1, a size that the decoder cannot make, a training split of one image; DataError for a picture that
+/// cannot be read (a run on stored features needs them too), Interrupted.
 Reconstruction reconstruct(const LoadedRun& run, const ReconstructOptions& options);
 
 }  // namespace diptych
