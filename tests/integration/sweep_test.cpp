@@ -122,9 +122,10 @@ TEST_F(SweepProgram, ComparesTheMeanWithTheRecipe) {
   EXPECT_EQ(bad.exit_code, 9) << bad.err;
   EXPECT_THAT(bad.out, HasSubstr("not reproduced within 1 points: rsum "));
   EXPECT_EQ(verdict("recipe-none", "{note: 'no number'}").exit_code, 2);
-  expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--run-dir", "recipe-unstarted", "--aggregate",
-                  "--expect-recipe"},
-                 9, {"0 of 2 jobs have finished"});
+  expect_failure(
+      {"sweep", "--config", "tiny.yaml", "-m", "seed=1..3", "--run-dir", "recipe-good", "--no-report", "--aggregate",
+       "--expect-recipe", "train.stages.0.epochs=1", "published={shapes: 'rsum 0.1', tolerance: 1}"},
+      9, {"2 of 3 jobs have finished"});
   expect_failure({"sweep", "--config", "tiny.yaml", "-m", "seed=1..2", "--status", "--expect-recipe"}, 2,
                  {"--expect-recipe"});
 }
