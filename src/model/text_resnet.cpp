@@ -50,6 +50,7 @@ class TextResNet::Block : public torch::nn::Module {
     shortcut_ = downsample->register_module("0", text_conv(in, out, 1, stride));
     shortcut_bn_ = downsample->register_module("1", text_norm(out));
   }
+  void pass_on() { torch::nn::init::zeros_(bn3_->weight); }
   at::Tensor forward(const at::Tensor& input) {
     at::Tensor x = bn1_->forward(conv1_->forward(input)).relu_();
     x = bn2_->forward(conv2_->forward(at::constant_pad_nd(x, {1, 0}))).relu_();
@@ -69,6 +70,7 @@ TextResNet::TextResNet(const Options& options, const TextContext& context)
   for (const auto& [inner, out, stride] : kBlocks) {
     const int64_t next = scaled(out, options.width);
     const auto block = std::make_shared<Block>(channels_, scaled(inner, options.width), next, stride);
+    if (options.zero_init) block->pass_on();
     blocks_.push_back(blocks->register_module(std::to_string(blocks_.size()), block));
     channels_ = next;
   }

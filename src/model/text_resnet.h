@@ -38,6 +38,7 @@ class TextResNet : public WordEncoder {
   struct Options : WordOptions {
     int64_t length = 32;
     double width = 1;
+    bool zero_init = false;
     bool shift = true;
     TestShifts test_shifts = TestShifts::first;
     Pooling pool = Pooling::max;
@@ -49,6 +50,10 @@ class TextResNet : public WordEncoder {
             "places, a multiple of 4; of a longer text the first words are read (Flickr30k, COCO: 32; CUHK-PEDES: 56)",
             {.lo = 4, .hi = 4096});
       field("width", self.width, "multiplies every block's channels; 1: 2048 features", {.lo = 0.01, .hi = 4});
+      field("zero_init", self.zero_init,
+            "before training every block passes its input on, its last BN has a scale of 0 (Goyal et al. 2017). With "
+            "1, as "
+            "published, a few hundred steps teach the network nothing");
       field("shift", self.shift, "position shift: in training the words start at a random place");
       field("test_shifts", self.test_shifts,
             "in evaluation the words start at the first place, or features are the mean over all places where they can "

@@ -118,6 +118,19 @@ TEST(TextResNet, WhereWordsStandCounts) {
   EXPECT_GT((out[0] - out[1]).abs().max().item<double>(), 1e-3);
 }
 
+TEST(TextResNet, BlocksPassTheirInputOnAtFirstIfAskedTo) {
+  for (const bool zero_init : {false, true}) {
+    torch::manual_seed(4);
+    const auto encoder = text_encoder(concat(kSmallNet, "zero_init: ", zero_init ? "true}" : "false}"));
+    const EvalScope scope(*encoder);
+    const at::Tensor before = encoder->forward(tokens(), lengths()).global;
+    const at::NoGradGuard no_grad;
+    for (auto& each : encoder->named_parameters())
+      if (each.key().ends_with("conv3.weight")) each.value().mul_(-2);
+    EXPECT_EQ(encoder->forward(tokens(), lengths()).global.equal(before), zero_init);
+  }
+}
+
 TEST(TextResNet, RefusesALengthThatItsStridesDoNotDivide) {
   EXPECT_THAT([] { text_encoder("{type: text_resnet, length: 30}"); },
               ThrowsMessage<UsageError>(HasSubstr("length = 30: expected a multiple of 4")));
