@@ -1,5 +1,5 @@
 #pragma once
-#include <torch/torch.h>
+#include <ATen/core/Tensor.h>
 
 namespace diptych {
 
@@ -7,14 +7,11 @@ namespace diptych {
 class RowBlocks {
  public:
   RowBlocks() = default;
-  RowBlocks(const at::Tensor& rows, int64_t height) : all_(rows), height_(height) {
-    const int64_t begin = rows.size(0) / height * height, left = rows.size(0) - begin;
-    if (left) edge_ = at::constant_pad_nd(rows.narrow(0, begin, left), {0, 0, 0, height - left});
-  }
+  RowBlocks(const at::Tensor& rows, int64_t height);
   int64_t rows() const { return all_.size(0); }
   const at::Tensor& all() const { return all_; }
   /// [height, D]; begin: a multiple of the height.
-  at::Tensor block(int64_t begin) const { return begin + height_ <= rows() ? all_.narrow(0, begin, height_) : edge_; }
+  at::Tensor block(int64_t begin) const;
 
  private:
   at::Tensor all_, edge_;
