@@ -51,9 +51,8 @@ class TextResNet : public WordEncoder {
             {.lo = 4, .hi = 4096});
       field("width", self.width, "multiplies every block's channels; 1: 2048 features", {.lo = 0.01, .hi = 4});
       field("zero_init", self.zero_init,
-            "before training every block passes its input on, its last BN has a scale of 0 (Goyal et al. 2017). With "
-            "1, as "
-            "published, a few hundred steps teach the network nothing");
+            "before training every block passes its input on, its last BN has a scale of 0 (Goyal et al. 2017). "
+            "With 1, as published, a few hundred steps teach the network nothing");
       field("shift", self.shift, "position shift: in training the words start at a random place");
       field("test_shifts", self.test_shifts,
             "in evaluation the words start at the first place, or features are the mean over all places where they can "

@@ -16,7 +16,7 @@ class PictureDecoder final : public torch::nn::Module {
   /// channels   of the 4 x 4 map
   /// throws     UsageError for another size, a dimension or channels below 1
   PictureDecoder(int64_t dimension, int64_t size, int64_t channels = 128);
-  /// embeddings [B, D], of any length but zero -> RGB [B, 3, size, size] in (0, 1). throws ShapeError.
+  /// embeddings [B, D], of any length -> RGB [B, 3, size, size] in (0, 1). throws ShapeError.
   at::Tensor forward(const at::Tensor& embeddings);
   int64_t size() const { return size_; }
 
