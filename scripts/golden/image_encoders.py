@@ -54,12 +54,27 @@ class MobileNetV1(nn.Module):
         return self.model(x).mean((2, 3))
 
 
+class VggMap(nn.Module):
+    """The mean over the places that the last maximum of a VGG reads."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.features = net.features[:-1]
+
+    def forward(self, x):
+        return self.features(x).mean((2, 3))
+
+
 def headless(name):
     if name == "mobilenet_v1":
         return MobileNetV1()
     net = getattr(models, name)(weights=None)
     if name == "mobilenet_v2":
         net.classifier = nn.Identity()
+    elif name == "vgg16_bn":
+        return VggMap(net)
+    elif name in ["vgg16", "vgg19"]:
+        net.classifier[6] = nn.Identity()  # features are what fc7 and its ReLU give
     else:
         net.fc = nn.Identity()
     return net
@@ -88,9 +103,9 @@ def make(name, with_gradients):
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    for encoder in ["mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50"]:
+    for encoder in ["mobilenet_v1", "mobilenet_v2", "resnet18", "resnet50", "vgg16_bn"]:
         make(encoder, with_gradients=True)
-    for encoder in ["resnet34", "resnet101", "resnet152"]:
+    for encoder in ["resnet34", "resnet101", "resnet152", "vgg16", "vgg19"]:
         make(encoder, with_gradients=False)
     for width in [0.35, 1.4]:  # torchvision's rounding of channels
         net = models.mobilenet_v2(weights=None, width_mult=width)

@@ -98,7 +98,7 @@ PythonPiece ConvEncoder::python_with(const std::vector<std::string>& definitions
 Encoded ConvEncoder::forward(const at::Tensor& image) {
   const at::Tensor map = feature_map(image);
   Encoded out;
-  out.global = at::dropout(pool_->forward(map), dropout_, is_training());
+  out.global = at::dropout(pool(map), dropout_, is_training());
   if (local_) {
     out.local = map.flatten(2).transpose(1, 2);  // [B, h*w, C]
     out.mask = at::ones({out.local.size(0), out.local.size(1)}, map.options().dtype(at::kBool));

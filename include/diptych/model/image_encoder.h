@@ -7,7 +7,7 @@
 
 namespace diptych {
 
-/// Images -> features. Registry "image_encoder": mobilenet_v1, mobilenet_v2, resnet18 ... resnet152;
+/// Images -> features. Registry "image_encoder": mobilenet_v1, mobilenet_v2, resnet18 ... resnet152, vgg16, vgg19;
 /// and features, whose "images" are rows of a feature file.
 /// Module and parameter names equal torchvision's, so weights travel both ways; there is no classifier.
 class ImageEncoder : public torch::nn::Module {

@@ -16,6 +16,7 @@
 namespace diptych::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
@@ -101,17 +102,19 @@ TEST_P(EveryImageEncoder, KeepsChannelsLast) {
   EXPECT_TRUE(map.is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
-TEST_P(EveryImageEncoder, HasTheReferenceNamesShapesAndOutput) {
-  const auto encoder = image_encoder("{type: " + GetParam() + "}");
-  const TensorFile reference = golden(GetParam());
-  EXPECT_THAT(keys_of(*encoder), ElementsAreArray(split(reference.metadata.at("keys"), '\n')));
-  formula_fill(*encoder);
-  to_channels_last(*encoder);
-  const EvalScope scope(*encoder);
+void expect_reference(ImageEncoder& encoder, const std::string& name) {
+  const TensorFile reference = golden(name);
+  EXPECT_THAT(keys_of(encoder), ElementsAreArray(split(reference.metadata.at("keys"), '\n')));
+  formula_fill(encoder);
+  to_channels_last(encoder);
+  const EvalScope scope(encoder);
   const at::Tensor expected = reference.tensors.at("eval_output");
   // float32 here against float64 there, through up to 152 layers without normalisation by the batch
-  EXPECT_THAT(encoder->forward(images()).global,
-              TensorNear(expected, 1e-3, 1e-4 * expected.abs().max().item<double>()));
+  EXPECT_THAT(encoder.forward(images()).global, TensorNear(expected, 1e-3, 1e-4 * expected.abs().max().item<double>()));
+}
+
+TEST_P(EveryImageEncoder, HasTheReferenceNamesShapesAndOutput) {
+  expect_reference(*image_encoder("{type: " + GetParam() + "}"), GetParam());
 }
 
 // Explanations take the way forward() takes, in two steps.
@@ -175,28 +178,89 @@ INSTANTIATE_TEST_SUITE_P(Registry, TrainedImageEncoder,
                          [](const auto& each) { return each.param; });
 
 // float64 in both languages: every parameter's gradient, not only the output, and the running statistics.
-TEST_P(TrainedImageEncoder, TrainsAsTheReferenceDoes) {
-  const auto encoder = image_encoder("{type: " + GetParam() + "}");
-  const TensorFile reference = golden(GetParam());
-  encoder->to(at::kDouble);
-  formula_fill(*encoder);
-  const at::Tensor output = encoder->forward(2 * formula_centred({3, 3, 64, 64}, 97)).global;
+void expect_trains_as_reference(ImageEncoder& encoder, const std::string& name) {
+  const TensorFile reference = golden(name);
+  encoder.to(at::kDouble);
+  formula_fill(encoder);
+  const at::Tensor output = encoder.forward(2 * formula_centred({3, 3, 64, 64}, 97)).global;
   (output * formula_centred(output.sizes(), 98)).sum().backward();
   EXPECT_THAT(output.to(at::kFloat), TensorNear(reference.tensors.at("train_output")));
 
   std::vector<double> norms, probes, statistics;
   std::map<std::string, at::Tensor> gradients;
-  for (const auto& each : encoder->named_parameters()) gradients[each.key()] = each.value().grad();
-  for (const auto& [name, gradient] : gradients) {
+  for (const auto& each : encoder.named_parameters()) gradients[each.key()] = each.value().grad();
+  for (const auto& [key, gradient] : gradients) {
     norms.push_back(gradient.norm().item<double>());
     probes.push_back(formula_probe(gradient));
   }
-  for (const auto& [name, tensor] : named_tensors(*encoder))
-    if (name.find("running_") != std::string::npos) statistics.push_back(formula_probe(tensor));
+  for (const auto& [key, tensor] : named_tensors(encoder))
+    if (key.find("running_") != std::string::npos) statistics.push_back(formula_probe(tensor));
   const double scale = reference.tensors.at("grad_norm").max().item<double>();  // some gradients are exactly 0
   EXPECT_THAT(torch::tensor(norms, at::kDouble), TensorNear(reference.tensors.at("grad_norm"), 1e-7, 1e-9 * scale));
   EXPECT_THAT(torch::tensor(probes, at::kDouble), TensorNear(reference.tensors.at("grad_probe"), 1e-7, 1e-9 * scale));
   EXPECT_THAT(torch::tensor(statistics, at::kDouble), TensorNear(reference.tensors.at("stat_probe"), 1e-9, 1e-9));
+}
+
+TEST_P(TrainedImageEncoder, TrainsAsTheReferenceDoes) {
+  expect_trains_as_reference(*image_encoder("{type: " + GetParam() + "}"), GetParam());
+}
+
+TEST(Vgg, HasTheReferenceNamesShapesAndOutput) {
+  for (const std::string name : {"vgg16", "vgg19"}) {
+    SCOPED_TRACE(name);
+    expect_reference(*image_encoder("{type: " + name + "}"), name);
+  }
+  expect_reference(*image_encoder("{type: vgg16, batch_norm: true, fc7: false}"), "vgg16_bn");
+}
+
+TEST(Vgg, TrainsAsTheReferenceDoes) {
+  expect_trains_as_reference(*image_encoder("{type: vgg16, batch_norm: true, fc7: false}"), "vgg16_bn");
+}
+
+const char* const kSmallVgg = "{type: vgg19, width: 0.125, dropout: 0.5";
+
+// sm-LSTM looks at the places of the map, with fc7 as context; two-branch takes fc7 alone.
+TEST(Vgg, GivesFc7AndThePlacesOfItsLastMap) {
+  torch::manual_seed(3);
+  const auto encoder = image_encoder(concat(kSmallVgg, "}"));
+  to_channels_last(*encoder);
+  encoder->want_local(true);
+  const Encoded out = encoder->forward(images());
+  EXPECT_EQ(out.global.sizes(), (at::IntArrayRef{2, 512}));
+  EXPECT_EQ(out.local.sizes(), (at::IntArrayRef{2, 16, 64})) << "a sixteenth of 64 pixels on a side";
+  EXPECT_EQ(encoder->local_features(), 64);
+  EXPECT_EQ(encoder->place_weights(4, 4).defined(), false) << "the fully connected layers tell places apart";
+  (out.global * formula_centred(out.global.sizes(), 98)).sum().backward();
+  expect_finite_gradients(*encoder);
+
+  const EvalScope scope(*encoder);
+  const at::Tensor map = encoder->feature_map(images());
+  EXPECT_TRUE(map.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_THAT(encoder->pool(map), TensorNear(encoder->forward(images()).global));
+}
+
+TEST(Vgg, PoolsItsMapWithoutTheFullyConnectedLayers) {
+  const auto encoder = image_encoder(concat(kSmallVgg, ", fc7: false, pool: gem}"));
+  EXPECT_EQ(encoder->features(), 64);
+  EXPECT_FALSE(encoder->named_parameters().contains("classifier.0.weight"));
+  const EvalScope scope(*encoder);
+  const at::Tensor map = encoder->feature_map(images());
+  EXPECT_THAT(encoder->forward(images()).global, TensorNear(encoder->pool(map)));
+  EXPECT_THAT([] { image_encoder("{type: vgg19, pool: max}"); },
+              ThrowsMessage<UsageError>(AllOf(HasSubstr("pool has no effect"), HasSubstr("fc7: false"))));
+}
+
+TEST(Vgg, DropsUnitsOfBothFullyConnectedLayersInTrainingOnly) {
+  torch::manual_seed(3);
+  const auto encoder = image_encoder(concat(kSmallVgg, "}"));
+  const at::Tensor first = encoder->forward(images()).global;
+  EXPECT_GT((first == 0).to(at::kFloat).mean().item<double>(), 0.6) << "half by ReLU, half of the rest dropped";
+  // What is left of the same units differs by more than the factor 2: the layer before was dropped too.
+  const at::Tensor second = encoder->forward(images()).global, both = (first > 0).logical_and(second > 0);
+  ASSERT_TRUE(both.any().item<bool>());
+  EXPECT_FALSE(at::allclose(first.masked_select(both), second.masked_select(both)));
+  const EvalScope scope(*encoder);
+  EXPECT_TRUE(encoder->forward(images()).global.equal(encoder->forward(images()).global));
 }
 
 /// gamma = scale and beta = shift everywhere, for two images.

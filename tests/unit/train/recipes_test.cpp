@@ -50,7 +50,8 @@ void write_word_vectors(const fs::path& file) {
 }
 
 /// Overrides that make a recipe small enough for a test: small pictures and batches, no downloaded files, a narrow
-/// ResNet-18 in place of its deeper forms, whose layers have the same names. What the recipe says otherwise stays.
+/// ResNet-18 in place of its deeper forms, whose layers have the same names, a narrow VGG. What the recipe says
+/// otherwise stays.
 class Small {
  public:
   explicit Small(const fs::path& folder) : folder_(folder) { write_word_vectors(folder / "vectors.txt"); }
@@ -79,6 +80,7 @@ class Small {
     if (tree.at_path("model.image.weights")) out.push_back("model.image.weights=\"\"");
     if (text_at(tree, "model.image.type").starts_with("resnet"))
       out.insert(out.end(), {"model.image.type=resnet18", "model.image.width=0.25"});
+    if (text_at(tree, "model.image.type").starts_with("vgg")) out.push_back("model.image.width=0.125");
     if (tree.at_path("data.text.word_vectors"))
       out.push_back(concat("data.text.word_vectors=", (folder_ / "vectors.txt").string()));
     const auto captions = parse_number(text_at(tree, "data.sampler.captions_per_image")).value_or(1);
