@@ -86,6 +86,18 @@ struct Flickr30k final : RetrievalProtocol {
   using Options = ImageOptions;
   explicit Flickr30k(const Options& options) : RetrievalProtocol(image_plan(options, "flickr30k-1k", 1000, 5000)) {}
 };
+/// The metrics of flickr30k-1k under a name of their own: numbers of other test lists are not comparable. Which images
+/// are ranked is the corpus' matter (train, val and test lists of the reader flickr_token).
+struct Flickr30kEntities final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr30kEntities(const Options& options)
+      : RetrievalProtocol(image_plan(options, "flickr30k-entities-1k", 1000, 5000)) {}
+};
+struct Flickr30kDualpath final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr30kDualpath(const Options& options)
+      : RetrievalProtocol(image_plan(options, "flickr30k-dualpath-1k", 1000, 5000)) {}
+};
 struct Coco5k final : RetrievalProtocol {
   using Options = CocoOptions;
   explicit Coco5k(const Options& options) : RetrievalProtocol(image_plan(options, "coco-5k", 5000, 25000)) {}
@@ -173,6 +185,14 @@ void register_protocols(ProtocolRegistry& protocols) {
                           "Hodosh et al., JAIR 2013");
   protocols.add<Flickr30k>("flickr30k-1k", "1,000 images x 5,000 captions of the Karpathy test split, both directions",
                            "Karpathy and Fei-Fei, CVPR 2015");
+  protocols.add<Flickr30kEntities>("flickr30k-entities-1k",
+                                   "1,000 images x 5,000 captions of the test list of Flickr30k Entities, both "
+                                   "directions",
+                                   "Plummer et al., ICCV 2015");
+  protocols.add<Flickr30kDualpath>("flickr30k-dualpath-1k",
+                                   "1,000 images x 5,000 captions of the dual-path author's own test list, both "
+                                   "directions",
+                                   "Zheng et al., TOMM 2020");
   protocols.add<Coco5k>("coco-5k", "all 5,000 test images x 25,000 captions (the first five of each image)",
                         "Karpathy and Fei-Fei, CVPR 2015");
   protocols.add<CocoFolds>("coco-1k-5fold", "mean of five contiguous blocks of 1,000 test images with their captions",
