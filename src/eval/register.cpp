@@ -41,16 +41,24 @@ struct CocoFirstOptions : CocoOptions {
     field("images", self.images, "the first n images take part", {.lo = 1});
   }
 };
-using IdentityOptions = RecallOptions;
+struct IdentityOptions : RecallOptions {
+  bool ap_trapezoid = false;
+  static void visit(auto& self, auto& field) {
+    RecallOptions::visit(self, field);
+    field("ap_trapezoid", self.ap_trapezoid,
+          "also mAP-trapezoid, the area under the precision-recall curve by trapezia, as the code of dual path has it; "
+          "never above mAP");
+  }
+};
 
 enum class Gallery { unique, duplicated };
 constexpr auto enum_names(Gallery) {
   return std::array{std::pair{Gallery::unique, "unique"}, std::pair{Gallery::duplicated, "duplicated"}};
 }
-struct CuhkOptions : RecallOptions {
+struct CuhkOptions : IdentityOptions {
   Gallery gallery = Gallery::unique;
   static void visit(auto& self, auto& field) {
-    RecallOptions::visit(self, field);
+    IdentityOptions::visit(self, field);
     field("gallery", self.gallery,
           "every image once, or once for each of its captions (only to reproduce ports that rank so)");
   }
@@ -130,12 +138,13 @@ struct CocoFirst final : RetrievalProtocol {
   }
 };
 
-RetrievalPlan identity_plan(const RecallOptions& options, std::string name) {
+RetrievalPlan identity_plan(const IdentityOptions& options, std::string name) {
   RetrievalPlan plan;
   plan.name = std::move(name);
   plan.recall = options.recall;
   plan.by_label = true;
-  plan.precision = true;
+  plan.lists = {kMeanAp, kMeanInp};
+  if (options.ap_trapezoid) plan.lists.push_back(kMeanApTrapezoid);
   return plan;
 }
 

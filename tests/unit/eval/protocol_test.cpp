@@ -14,6 +14,7 @@ namespace diptych::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -89,6 +90,20 @@ std::string message_of(F f) {
 }
 
 // ---- values of methods.md 2.5
+
+TEST(Protocols, M1ThePrecisionByTrapeziaIsAnotherMetricOnDemand) {
+  const Corpus corpus =
+      corpus_of(torch::tensor({{0.9}, {0.7}, {0.7}, {0.7}, {0.3}, {0.3}}), {1}, {0, 1, 0, 1, 1, 0});  // one query
+  const ProtocolResult result = protocol("cuhk-pedes", "{ap_trapezoid: true}")->evaluate(corpus.set);
+  EXPECT_NEAR(value(result, "t2i/mAP-trapezoid"), 34.4444, 1e-4);
+  EXPECT_NEAR(stable(result, "t2i/mAP-trapezoid"), 40.5556, 1e-4);
+  EXPECT_NEAR(value(result, "t2i/mAP"), 44.4444, 1e-4);
+  EXPECT_NEAR(value(result, "t2i/mINP"), 50, 1e-9);
+  EXPECT_EQ(protocol("cuhk-pedes")->evaluate(corpus.set).find("t2i/mAP-trapezoid"), nullptr);
+  for (const char* name : {"cmpl", "identity-retrieval"})
+    EXPECT_THAT(protocol(name, "{ap_trapezoid: true}")->metric_names(),
+                AllOf(Contains("i2t/mAP-trapezoid"), Contains("t2i/mAP-trapezoid")));
+}
 
 TEST(Protocols, M2BothDirectionsBothTieRules) {
   const Corpus corpus = corpus_of(torch::tensor({{0.5, 0.2, 0.5, 0.5}, {0.6, 0.2, 0.6, 0.1}}), {0, 0, 1, 1});
