@@ -222,7 +222,7 @@ class PartMetrics {
       : parts_(parts), average_(average) {
     for (const Part& part : parts) {
       const QueryTable table{stable ? part.ranks.first_stable : part.ranks.first, {}, {}, clusters.of(part.ranks)};
-      each_.emplace_back(table, clusters.strata, part.k, /*precision=*/false);
+      each_.emplace_back(table, clusters.strata, part.k, std::span<const ListMetric>{});
     }
   }
   std::vector<double> operator()(std::span<const int32_t> weights) const {

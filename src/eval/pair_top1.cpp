@@ -50,7 +50,8 @@ class Shares {
     const int64_t strata[] = {images};
     for (const QueryRanks& ranks : parts) {
       const std::vector<int32_t> image(ranks.query.begin(), ranks.query.end());
-      each_.emplace_back(QueryTable{stable ? ranks.first_stable : ranks.first, {}, {}, image}, strata, kFirst, false);
+      each_.emplace_back(QueryTable{stable ? ranks.first_stable : ranks.first, {}, {}, image}, strata, kFirst,
+                         std::span<const ListMetric>{});
     }
   }
   std::vector<double> operator()(std::span<const int32_t> weights) const {

@@ -41,16 +41,24 @@ struct CocoFirstOptions : CocoOptions {
     field("images", self.images, "the first n images take part", {.lo = 1});
   }
 };
-using IdentityOptions = RecallOptions;
+struct IdentityOptions : RecallOptions {
+  bool ap_trapezoid = false;
+  static void visit(auto& self, auto& field) {
+    RecallOptions::visit(self, field);
+    field("ap_trapezoid", self.ap_trapezoid,
+          "also mAP-trapezoid, the area under the precision-recall curve by trapezia, as the code of dual path has it; "
+          "never above mAP");
+  }
+};
 
 enum class Gallery { unique, duplicated };
 constexpr auto enum_names(Gallery) {
   return std::array{std::pair{Gallery::unique, "unique"}, std::pair{Gallery::duplicated, "duplicated"}};
 }
-struct CuhkOptions : RecallOptions {
+struct CuhkOptions : IdentityOptions {
   Gallery gallery = Gallery::unique;
   static void visit(auto& self, auto& field) {
-    RecallOptions::visit(self, field);
+    IdentityOptions::visit(self, field);
     field("gallery", self.gallery,
           "every image once, or once for each of its captions (only to reproduce ports that rank so)");
   }
@@ -86,6 +94,18 @@ struct Flickr30k final : RetrievalProtocol {
   using Options = ImageOptions;
   explicit Flickr30k(const Options& options) : RetrievalProtocol(image_plan(options, "flickr30k-1k", 1000, 5000)) {}
 };
+/// The metrics of flickr30k-1k under a name of their own: numbers of other test lists are not comparable. Which images
+/// are ranked is the corpus' matter (train, val and test lists of the reader flickr_token).
+struct Flickr30kEntities final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr30kEntities(const Options& options)
+      : RetrievalProtocol(image_plan(options, "flickr30k-entities-1k", 1000, 5000)) {}
+};
+struct Flickr30kDualpath final : RetrievalProtocol {
+  using Options = ImageOptions;
+  explicit Flickr30kDualpath(const Options& options)
+      : RetrievalProtocol(image_plan(options, "flickr30k-dualpath-1k", 1000, 5000)) {}
+};
 struct Coco5k final : RetrievalProtocol {
   using Options = CocoOptions;
   explicit Coco5k(const Options& options) : RetrievalProtocol(image_plan(options, "coco-5k", 5000, 25000)) {}
@@ -118,12 +138,13 @@ struct CocoFirst final : RetrievalProtocol {
   }
 };
 
-RetrievalPlan identity_plan(const RecallOptions& options, std::string name) {
+RetrievalPlan identity_plan(const IdentityOptions& options, std::string name) {
   RetrievalPlan plan;
   plan.name = std::move(name);
   plan.recall = options.recall;
   plan.by_label = true;
-  plan.precision = true;
+  plan.lists = {kMeanAp, kMeanInp};
+  if (options.ap_trapezoid) plan.lists.push_back(kMeanApTrapezoid);
   return plan;
 }
 
@@ -173,6 +194,14 @@ void register_protocols(ProtocolRegistry& protocols) {
                           "Hodosh et al., JAIR 2013");
   protocols.add<Flickr30k>("flickr30k-1k", "1,000 images x 5,000 captions of the Karpathy test split, both directions",
                            "Karpathy and Fei-Fei, CVPR 2015");
+  protocols.add<Flickr30kEntities>("flickr30k-entities-1k",
+                                   "1,000 images x 5,000 captions of the test list of Flickr30k Entities, both "
+                                   "directions",
+                                   "Plummer et al., ICCV 2015");
+  protocols.add<Flickr30kDualpath>("flickr30k-dualpath-1k",
+                                   "1,000 images x 5,000 captions of the dual-path author's own test list, both "
+                                   "directions",
+                                   "Zheng et al., TOMM 2020");
   protocols.add<Coco5k>("coco-5k", "all 5,000 test images x 25,000 captions (the first five of each image)",
                         "Karpathy and Fei-Fei, CVPR 2015");
   protocols.add<CocoFolds>("coco-1k-5fold", "mean of five contiguous blocks of 1,000 test images with their captions",

@@ -4,16 +4,15 @@
 #include <numeric>
 
 #include "diptych/core/text.h"
-#include "diptych/eval/metrics.h"
 
 namespace diptych {
 
 ResampledMetrics::ResampledMetrics(const QueryTable& table, std::span<const int64_t> strata,
-                                   std::span<const int64_t> recall, bool precision)
+                                   std::span<const int64_t> recall, std::span<const ListMetric> lists)
     : strata_(strata.begin(), strata.end()),
       recall_(recall.begin(), recall.end()),
-      precision_(precision),
-      width_(recall.size() + 2 + (precision ? 2 : 0)),
+      lists_(lists.begin(), lists.end()),
+      width_(recall.size() + 2 + lists.size()),
       by_rank_(strata.size()) {
   const auto clusters = static_cast<size_t>(std::accumulate(strata.begin(), strata.end(), int64_t{0}));
   std::vector<size_t> fold_of_cluster;
@@ -24,7 +23,7 @@ ResampledMetrics::ResampledMetrics(const QueryTable& table, std::span<const int6
     const auto cluster = static_cast<size_t>(table.cluster[q]);
     by_rank_[fold_of_cluster[cluster]].emplace_back(table.first[q], table.cluster[q]);
     std::span<const int32_t> positives;
-    if (precision_)
+    if (!lists_.empty())
       positives = std::span(table.positives)
                       .subspan(static_cast<size_t>(table.offsets[q]),
                                static_cast<size_t>(table.offsets[q + 1] - table.offsets[q]));
@@ -38,18 +37,15 @@ void ResampledMetrics::add_query(size_t cluster, int32_t first, std::span<const 
   double* sum = &sums_[cluster * width_];
   for (const int64_t k : recall_) *sum++ += first <= k ? 100 : 0;
   *sum++ += first;
-  if (precision_) {
-    *sum++ += 100 * average_precision(positives);
-    *sum++ += 100 * inverse_negative_penalty(positives);
-  }
+  for (const ListMetric& metric : lists_) *sum++ += 100 * metric.of(positives);
   *sum += 1;
 }
 
-std::vector<std::string> ResampledMetrics::names(std::span<const int64_t> recall, bool precision) {
+std::vector<std::string> ResampledMetrics::names(std::span<const int64_t> recall, std::span<const ListMetric> lists) {
   std::vector<std::string> names;
   for (const int64_t k : recall) names.push_back(concat("R@", k));
   names.insert(names.end(), {"medr", "meanr"});
-  if (precision) names.insert(names.end(), {"mAP", "mINP"});
+  for (const ListMetric& metric : lists) names.emplace_back(metric.name);
   return names;
 }
 

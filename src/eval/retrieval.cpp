@@ -148,10 +148,10 @@ QueryTable table_of(const Direction& direction, bool stable) {
 class AllMetrics {
  public:
   AllMetrics(const std::vector<Direction>& directions, std::span<const int64_t> strata,
-             const std::vector<int64_t>& recall, bool precision, bool stable)
+             const std::vector<int64_t>& recall, const std::vector<ListMetric>& lists, bool stable)
       : recall_(recall) {
     for (const Direction& direction : directions)
-      each_.emplace_back(table_of(direction, stable), strata, recall, precision);
+      each_.emplace_back(table_of(direction, stable), strata, recall, lists);
   }
   std::vector<double> operator()(std::span<const int32_t> weights) const {
     std::vector<double> out;
@@ -179,11 +179,11 @@ struct Column {
   int64_t k, gallery;
 };
 std::vector<Column> columns_of(const std::vector<Direction>& directions, const std::vector<int64_t>& recall,
-                               bool precision) {
+                               const std::vector<ListMetric>& lists) {
   std::vector<Column> columns;
   int64_t smallest = INT64_MAX;
   for (const Direction& direction : directions) {
-    const auto names = ResampledMetrics::names(recall, precision);
+    const auto names = ResampledMetrics::names(recall, lists);
     for (size_t i = 0; i < names.size(); ++i)
       columns.push_back({direction.name + "/" + names[i], i < recall.size() ? recall[i] : 0, direction.gallery});
     smallest = std::min(smallest, direction.gallery);
@@ -208,15 +208,15 @@ std::vector<std::pair<std::string, Metric>> measure(const RetrievalPlan& plan, c
                                                     const std::vector<Direction>& directions,
                                                     const std::vector<int64_t>& strata) {
   const std::vector<int64_t> recall = recalls(plan);
-  const AllMetrics pessimistic(directions, strata, recall, plan.precision, false);
-  const AllMetrics stable(directions, strata, recall, plan.precision, true);
+  const AllMetrics pessimistic(directions, strata, recall, plan.lists, false);
+  const AllMetrics stable(directions, strata, recall, plan.lists, true);
   for (size_t i = 0; i < directions.size(); ++i) require_queries(plan, set, directions[i], pessimistic.each()[i]);
   const std::vector<int32_t> once(static_cast<size_t>(std::accumulate(strata.begin(), strata.end(), int64_t{0})), 1);
   const std::vector<double> values = pessimistic(once), stable_values = stable(once);
   std::vector<Interval> intervals(values.size(), Interval{1, 0});
   if (set.bootstrap) intervals = bootstrap_intervals(strata, set.seed, pessimistic);
   std::vector<std::pair<std::string, Metric>> metrics;
-  const std::vector<Column> columns = columns_of(directions, recall, plan.precision);
+  const std::vector<Column> columns = columns_of(directions, recall, plan.lists);
   for (size_t i = 0; i < columns.size(); ++i) {
     const bool sum = columns[i].name.find('/') == std::string::npos;
     if (columns[i].k && !sum && !std::ranges::count(plan.recall, columns[i].k)) continue;  // computed for rsum only
@@ -307,7 +307,7 @@ std::vector<std::string> RetrievalProtocol::metric_names() const {
   std::vector<std::string> names;
   for (const char* direction : {"i2t/", "t2i/"})
     if (plan_.i2t || std::string_view(direction) == "t2i/")
-      for (const std::string& name : ResampledMetrics::names(plan_.recall, plan_.precision))
+      for (const std::string& name : ResampledMetrics::names(plan_.recall, plan_.lists))
         names.push_back(direction + name);
   if (plan_.i2t) names.insert(names.end(), {"rsum", "mean-recall"});
   return names;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "diptych/eval/protocol.h"
+#include "eval/resampled_metrics.h"
 
 namespace diptych {
 
@@ -11,7 +12,7 @@ struct RetrievalPlan {
   std::string name;
   bool by_label = false;              // a hit has the same label; otherwise: is (a caption of) the same image
   bool i2t = true;                    // image queries
-  bool precision = false;             // mAP and mINP
+  std::vector<ListMetric> lists;      // mAP and the like; only where an item can have several relevant ones
   std::vector<int64_t> recall;        // K of R@K; rsum always adds R@1, R@5 and R@10
   int64_t captions_per_image = 0;     // the first n of each image take part; 0: all
   int64_t first_images = 0;           // only the first n images; 0: all

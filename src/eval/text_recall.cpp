@@ -106,8 +106,8 @@ void add_text_to_text(ProtocolResult& result, const ScoreTiles& scores, const st
                     "evaluate.text_to_text=false");
   const ImageClusters clusters = clusters_of(table.rows.query, y_image, result.y_fold);
   const std::vector<int64_t> recall = recalls_of(result);
-  const ResampledMetrics metrics({table.rows.first, {}, {}, clusters.of_query}, clusters.strata, recall, false);
-  const ResampledMetrics stable({table.rows.first_stable, {}, {}, clusters.of_query}, clusters.strata, recall, false);
+  const ResampledMetrics metrics({table.rows.first, {}, {}, clusters.of_query}, clusters.strata, recall, {});
+  const ResampledMetrics stable({table.rows.first_stable, {}, {}, clusters.of_query}, clusters.strata, recall, {});
   const std::vector<int32_t> once(
       static_cast<size_t>(std::accumulate(clusters.strata.begin(), clusters.strata.end(), int64_t{0})), 1);
   const std::vector<double> values = metrics(once), stable_values = stable(once);
@@ -116,7 +116,7 @@ void add_text_to_text(ProtocolResult& result, const ScoreTiles& scores, const st
     intervals =
         bootstrap_intervals(clusters.strata, seed, [&](std::span<const int32_t> weights) { return metrics(weights); });
   const int64_t gallery = gallery_of(result.y_fold);
-  const std::vector<std::string> names = ResampledMetrics::names(recall, false);
+  const std::vector<std::string> names = ResampledMetrics::names(recall, {});
   for (size_t i = 0; i < names.size(); ++i) {
     Metric metric{values[i], stable_values[i], intervals[i].low, intervals[i].high, true, gallery};
     if (i < recall.size() && recall[i] > gallery) metric = {0, 0, 1, 0, false, gallery};

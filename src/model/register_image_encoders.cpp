@@ -9,9 +9,10 @@ namespace diptych {
 
 void register_image_encoders(ImageEncoderRegistry& encoders) {
   const char* he = "He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016";
-  encoders.add<FeatureInput>("features", "no network: rows of a feature file, made before by any program");
   const char* vgg =
       "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition, ICLR 2015";
+  encoders.add<FeatureInput>("features",
+                             "no network: rows of a feature file, made before by any program; of regions, pooled");
   encoders.add<MobileNetV1>("mobilenet_v1", "1024 features, 3.2 M parameters, 0.57 GMAC at 224",
                             "Howard et al.: MobileNets, arXiv:1704.04861, 2017");
   encoders.add<MobileNetV2>("mobilenet_v2", "1280 features, 2.2 M parameters, 0.30 GMAC at 224",

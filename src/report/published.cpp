@@ -11,7 +11,7 @@
 namespace diptych::report {
 namespace {
 
-constexpr std::array kOfADirection = {"mAP", "mINP", "medr", "meanr"};
+constexpr std::array kOfADirection = {"mAP", "mAP-trapezoid", "mINP", "medr", "meanr"};
 constexpr std::array kOfBoth = {"rsum", "mean-recall", "pair-accuracy", "average-recall"};
 
 std::string_view without_punctuation(std::string_view word) {

@@ -35,6 +35,22 @@ std::string first_names(const std::string& title, const std::vector<std::string>
 
 }  // namespace
 
+bool TrainState::take_metric(double value, double min_gain) {
+  const bool gained = !stage_best || value > *stage_best + min_gain;
+  if (gained) stage_best = value;
+  waited = gained ? 0 : waited + 1;
+  const bool better = !best || value > *best;
+  if (better) best = value, best_step = step;
+  return better;
+}
+
+void TrainState::next_stage() {
+  ++stage;
+  stage_epoch = stage_step = waited = 0;
+  stage_best.reset();
+  schedule = Json::object();
+}
+
 Json TrainState::to_json() const {
   Json json{{"step", step},
             {"stage", stage},
@@ -49,6 +65,7 @@ Json TrainState::to_json() const {
             {"window", window},
             {"schedule", schedule}};
   json["best"] = best ? Json(*best) : Json(nullptr);
+  json["stage_best"] = stage_best ? Json(*stage_best) : Json(nullptr);
   return json;
 }
 
@@ -68,6 +85,10 @@ TrainState TrainState::from_json(const Json& json, const std::string& where) {
   state.window = field<Json>(json, "window", where);
   state.schedule = field<Json>(json, "schedule", where);
   if (const Json best = field<Json>(json, "best", where); best.is_number()) state.best = best.get<double>();
+  if (!json.contains("stage_best"))  // checkpoints of early versions: known for the first stage only
+    state.stage_best = state.stage == 0 ? state.best : std::nullopt;
+  else if (const Json best = field<Json>(json, "stage_best", where); best.is_number())
+    state.stage_best = best.get<double>();
   return state;
 }
 

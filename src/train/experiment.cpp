@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "diptych/core/text.h"
+#include "model/feature_input.h"
 
 namespace diptych {
 namespace {
@@ -152,6 +153,10 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                             "\": expected auto, last or val/METRIC of evaluate.protocol = ", evaluate.protocol.type()),
                      did_you_mean("val/" + metric, choices));
   }
+}
+
+const FeatureFileOptions* ModelOptions::feature_file() const {
+  return std::any_cast<FeatureInputOptions>(&image.options());
 }
 
 std::string Experiment::selection_metric() const {

@@ -121,8 +121,8 @@ at::Tensor image_features(const FeatureModel& model, const FeatureViews& views, 
 
 std::vector<int64_t> feature_row(const FeatureModel& model, const FeatureViews& views) {
   if (const FeatureFileOptions* file = model.experiment->model.feature_file()) {
+    if (!views.regions) return {model.image->features()};
     const FeatureFile features(*file);
-    if (!views.regions) return {features.features()};
     return {std::max<int64_t>(1, features.regions()), features.features()};
   }
   const ImageOptions& options = model.experiment->data.image;

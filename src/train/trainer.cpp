@@ -213,18 +213,13 @@ bool Trainer::State::evaluate() {
   check_collapse(result);
   run_log->evaluation(at.step, at.epochs, result, encoded, seconds_since(start));
   const Metric* selected = metric.empty() ? nullptr : result.find(metric);
-  const bool better = selected && selected->available && (!at.best || selected->value > *at.best);
   log::info(concat(line_text(result),
                    at.best ? concat(" (best ", short_number(*at.best), " at step ", at.best_step, ")") : ""));
   if (!selected) return metric.empty();
   if (!selected->available)
     throw UsageError("", concat("evaluate.select: ", metric, " is not available on val"), kGalleryTooSmall);
   stage->schedule->observe(selected->value);
-  if (better)
-    at.best = selected->value, at.best_step = at.step, at.waited = 0;
-  else
-    ++at.waited;
-  return better;
+  return at.take_metric(selected->value, experiment.evaluate.min_gain);
 }
 
 /// What follows an epoch: evaluation, then a checkpoint if one is due.
@@ -280,9 +275,7 @@ void Trainer::run(RunDirectory& run, TensorboardLog* tensorboard) {
     }
     if (s.saved_step != s.at.step) s.save(run);  // stopped early, between two saved epochs
     if (s.at.stage + 1 == stages) return;
-    ++s.at.stage;
-    s.at.stage_epoch = s.at.stage_step = s.at.waited = 0;
-    s.at.schedule = Json::object();
+    s.at.next_stage();
   }
 }
 

@@ -99,6 +99,24 @@ TEST_F(Resume, KilledAnywhereAndResumedEqualsStraight) {
   }
 }
 
+// No value exceeds another by that much: the first evaluation of each stage counts as better, the second stops it.
+TEST_F(Resume, PatienceCountsWithinAStageAndSurvivesAnInterruption) {
+  const std::vector<std::string> impatient = {"evaluate.patience=1",     "evaluate.min_gain=1e6",
+                                              "train.stages.0.epochs=3", "train.stages.1.epochs=3",
+                                              "train.stages.2.epochs=3", "train.checkpoint.every_steps=2"};
+  ASSERT_EQ(train("straight", {}, impatient).exit_code, 0);
+  const std::string latest = slurp(dir / "straight/checkpoints/latest");
+  const Json state =
+      Json::parse(slurp(dir / "straight/checkpoints" / latest.substr(0, latest.size() - 1) / "state.json"));
+  EXPECT_EQ(state["train"]["epochs"], 6) << "two epochs of each stage";
+  for (const int line : {20, 45}) {  // after the first evaluation of the first and of the second stage
+    const std::string run = "killed" + std::to_string(line);
+    ASSERT_EQ(train(run, at_line(dir / run, line, SIGKILL), impatient).signal, SIGKILL);
+    ASSERT_EQ(train(run, {}, impatient).exit_code, 0);
+    expect_equal_runs(dir / "straight", dir / run);
+  }
+}
+
 TEST_F(Resume, SignalsSaveAndExitWithTheirNumber) {
   ASSERT_EQ(train("straight").exit_code, 0);
   for (const auto& [signal, code] :

@@ -154,12 +154,12 @@ struct ProtocolResult {
   const Metric* find(const std::string& name) const;
 };
 
-/// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, coco-5k, coco-1k-5fold,
-/// coco-1k-first, cuhk-pedes, cub, flowers, mit-states-unseen, cmpl, shapes, positions; for one's own data
-/// image-retrieval (who matches whom: the image), identity-retrieval (the label) and class-zeroshot (images against a
-/// text for each label). Composed retrieval: css-2d, css-2d3d, css-3d, fashion200k, mit-states, fashioniq-full,
-/// fashioniq-val, cirr, and composed-retrieval for one's own data. A protocol used on a split of another size than the
-/// published one works and says so in the description.
+/// A named way to turn scores into numbers. Registry "protocol": flickr8k-1k, flickr30k-1k, flickr30k-entities-1k,
+/// flickr30k-dualpath-1k, coco-5k, coco-1k-5fold, coco-1k-first, cuhk-pedes, cub, flowers, mit-states-unseen, cmpl,
+/// shapes, positions; for one's own data image-retrieval (who matches whom: the image), identity-retrieval (the label)
+/// and class-zeroshot (images against a text for each label). Composed retrieval: css-2d, css-2d3d, css-3d,
+/// fashion200k, mit-states, fashioniq-full, fashioniq-val, cirr, and composed-retrieval for one's own data. A protocol
+/// used on a split of another size than the published one works and says so in the description.
 class Protocol {
  public:
   virtual ~Protocol() = default;

@@ -19,11 +19,17 @@ struct TrainState {
   int64_t epochs = 0;          // finished epochs since the start
   std::optional<double> best;  // selection metric
   int64_t best_step = -1;
-  int64_t waited = 0;  // evaluations without a better value, within the stage
+  std::optional<double> stage_best;  // the last value that counted as better for patience, within the stage
+  int64_t waited = 0;                // evaluations since then
   int64_t metrics_bytes = 0;
   bool evaluation_due = false;     // the epoch is over, its evaluation is not
   Json window = Json::object();    // sums of the current log interval
   Json schedule = Json::object();  // of the stage
+  /// Takes the selection metric of an evaluation at `step`. True if it is the best of the whole run. For patience, a
+  /// value counts as better if it exceeds stage_best by more than `min_gain`, or is the stage's first.
+  bool take_metric(double value, double min_gain);
+  /// Moves on to the next stage; what the run as a whole knows stays.
+  void next_stage();
   Json to_json() const;
   static TrainState from_json(const Json& json, const std::string& where);
 };

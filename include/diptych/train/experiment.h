@@ -52,7 +52,7 @@ struct ModelOptions {
   Choice<ScorerRegistry> scorer;
   Choice<ComposerRegistry> composer;
   /// Where the features lie that stand for pictures; null if the image encoder takes pictures.
-  const FeatureFileOptions* feature_file() const { return std::any_cast<FeatureFileOptions>(&image.options()); }
+  const FeatureFileOptions* feature_file() const;
   static void visit(auto& self, auto& field) {
     field("image", self.image, "image encoder");
     field("text", self.text, "text encoder");
@@ -189,6 +189,7 @@ struct EvaluateOptions {
   std::string select = "auto";
   int64_t every = 1;
   int64_t patience = 0;
+  double min_gain = 0;
   bool flip_sum = false, text_to_text = false;
   RescoreOptions rescore;
   int64_t batch_size = 64;
@@ -199,8 +200,12 @@ struct EvaluateOptions {
           "validation metric that chooses the best checkpoint: val/rsum, val/t2i/R@1, ...; auto = the protocol's main "
           "metric; last = no selection");
     field("every", self.every, "evaluate on val every N epochs", Field{.lo = 1, .hi = 1e9, .resume = Resume::warn});
-    field("patience", self.patience, "stop the stage after N evaluations without a better value; 0 = never",
+    field("patience", self.patience,
+          "stop the stage after N evaluations without a better value than the stage has had; 0 = never",
           Field{.lo = 0, .hi = 1e9, .resume = Resume::warn});
+    field("min_gain", self.min_gain,
+          "patience: a value counts as better when it exceeds by more than this the last one that did",
+          Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
     field("flip_sum", self.flip_sum, "image embedding = embedding of the image + embedding of its mirror image");
     field("rescore", self.rescore, "test-time scorer that looks at all queries at once");
     field("text_to_text", self.text_to_text,

@@ -14,6 +14,7 @@ namespace diptych::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -89,6 +90,20 @@ std::string message_of(F f) {
 }
 
 // ---- values of methods.md 2.5
+
+TEST(Protocols, M1ThePrecisionByTrapeziaIsAnotherMetricOnDemand) {
+  const Corpus corpus =
+      corpus_of(torch::tensor({{0.9}, {0.7}, {0.7}, {0.7}, {0.3}, {0.3}}), {1}, {0, 1, 0, 1, 1, 0});  // one query
+  const ProtocolResult result = protocol("cuhk-pedes", "{ap_trapezoid: true}")->evaluate(corpus.set);
+  EXPECT_NEAR(value(result, "t2i/mAP-trapezoid"), 34.4444, 1e-4);
+  EXPECT_NEAR(stable(result, "t2i/mAP-trapezoid"), 40.5556, 1e-4);
+  EXPECT_NEAR(value(result, "t2i/mAP"), 44.4444, 1e-4);
+  EXPECT_NEAR(value(result, "t2i/mINP"), 50, 1e-9);
+  EXPECT_EQ(protocol("cuhk-pedes")->evaluate(corpus.set).find("t2i/mAP-trapezoid"), nullptr);
+  for (const char* name : {"cmpl", "identity-retrieval"})
+    EXPECT_THAT(protocol(name, "{ap_trapezoid: true}")->metric_names(),
+                AllOf(Contains("i2t/mAP-trapezoid"), Contains("t2i/mAP-trapezoid")));
+}
 
 TEST(Protocols, M2BothDirectionsBothTieRules) {
   const Corpus corpus = corpus_of(torch::tensor({{0.5, 0.2, 0.5, 0.5}, {0.6, 0.2, 0.6, 0.1}}), {0, 0, 1, 1});
@@ -567,8 +582,8 @@ TEST(ProtocolRegistryTest, HoldsTheNamesOfTheMethodsList) {
       registry().names(),
       ElementsAre("cirr", "class-zeroshot", "cmpl", "coco-1k-5fold", "coco-1k-first", "coco-5k", "composed-retrieval",
                   "css-2d", "css-2d3d", "css-3d", "cub", "cuhk-pedes", "fashion200k", "fashioniq-full", "fashioniq-val",
-                  "flickr30k-1k", "flickr8k-1k", "flowers", "identity-retrieval", "image-retrieval", "mit-states",
-                  "mit-states-unseen", "positions", "shapes"));
+                  "flickr30k-1k", "flickr30k-dualpath-1k", "flickr30k-entities-1k", "flickr8k-1k", "flowers",
+                  "identity-retrieval", "image-retrieval", "mit-states", "mit-states-unseen", "positions", "shapes"));
 }
 
 TEST(ProtocolRegistryTest, EveryProtocolDocumentsItselfAndGivesTheMetricsThatItNames) {
@@ -662,6 +677,20 @@ TEST(Protocols, SayWhetherTheSplitIsThePublishedOne) {
   corpus.set.split = "val";
   EXPECT_THAT(description(), AllOf(StartsWith("val split"),
                                    HasSubstr("not the published test split of 1,000 images x 5,000 captions")));
+}
+
+TEST(Protocols, OtherListsOfFlickr30kAreMeasuredAlikeUnderTheirOwnNames) {
+  std::vector<int64_t> captions;
+  for (int64_t j = 0; j < 300; ++j) captions.push_back(j / 5);
+  const Corpus corpus = corpus_of(tied_scores(60, 300, 200, 4), captions);
+  const ProtocolResult karpathy = protocol("flickr30k-1k")->evaluate(corpus.set);
+  for (const char* name : {"flickr30k-entities-1k", "flickr30k-dualpath-1k"}) {
+    const ProtocolResult result = protocol(name)->evaluate(corpus.set);
+    EXPECT_EQ(result.protocol, name);
+    EXPECT_THAT(result.description, HasSubstr("not the published test split of 1,000 images x 5,000 captions"));
+    ASSERT_EQ(result.metrics.size(), karpathy.metrics.size());
+    for (const auto& [metric, number] : karpathy.metrics) EXPECT_EQ(value(result, metric), number.value) << metric;
+  }
 }
 
 // ---- intervals

@@ -29,6 +29,7 @@ TEST(ParsePublished, ReadsOtherPlacesBeforeOrAfterTheNumbers) {
 TEST(ParsePublished, ReadsMetricsByName) {
   EXPECT_EQ(parse_published("t2i 38.4/61.0/70.4, mAP 35.4"),
             (Numbers{{"t2i/R@1", "38.4"}, {"t2i/R@5", "61.0"}, {"t2i/R@10", "70.4"}, {"t2i/mAP", "35.4"}}));
+  EXPECT_EQ(parse_published("t2i mAP-trapezoid 33.2"), (Numbers{{"t2i/mAP-trapezoid", "33.2"}}));
   EXPECT_EQ(parse_published("i2t class-r@1 62.1, t2i class-ap@50 64.6"),
             (Numbers{{"i2t/class-r@1", "62.1"}, {"t2i/class-ap@50", "64.6"}}));
   EXPECT_EQ(parse_published("rsum 433.5, mean-recall 74.8"), (Numbers{{"rsum", "433.5"}, {"mean-recall", "74.8"}}));

@@ -113,6 +113,57 @@ TEST(Checkpoint, NamesListWhatExists) {
   }
 }
 
+TEST(TrainState, PatienceLooksAtTheStageAndTheBestAtTheWholeRun) {
+  TrainState state;
+  state.step = 10;
+  EXPECT_TRUE(state.take_metric(50, 0));
+  state.next_stage();
+  EXPECT_EQ(state.stage, 1);
+  state.step = 20;
+  for (const double value : {20.0, 30.0, 40.0}) {  // below the first stage, but rising
+    EXPECT_FALSE(state.take_metric(value, 0));
+    EXPECT_EQ(state.waited, 0) << value;
+  }
+  EXPECT_FALSE(state.take_metric(40, 0));
+  EXPECT_EQ(state.waited, 1) << "the same again is no gain";
+  EXPECT_EQ(state.best, 50.0);
+  EXPECT_EQ(state.best_step, 10);
+  EXPECT_TRUE(state.take_metric(51, 0));
+  EXPECT_EQ(state.waited, 0);
+  EXPECT_EQ(state.best_step, 20);
+}
+
+TEST(TrainState, AGainMustBeLargerThanAskedAndSmallOnesAddUp) {
+  TrainState state;
+  EXPECT_TRUE(state.take_metric(50, 0.5));
+  EXPECT_TRUE(state.take_metric(50.25, 0.5)) << "the best checkpoint needs no least gain";
+  EXPECT_TRUE(state.take_metric(50.5, 0.5));
+  EXPECT_EQ(state.waited, 2) << "0.5 is not more than 0.5";
+  EXPECT_TRUE(state.take_metric(50.75, 0.5));
+  EXPECT_EQ(state.waited, 0) << "0.75 above the value that last counted";
+}
+
+TEST(TrainState, ComesBackFromJson) {
+  TrainState state;
+  state.take_metric(50, 0);
+  state.next_stage();
+  EXPECT_FALSE(TrainState::from_json(state.to_json(), "test").stage_best);
+  state.take_metric(20, 0), state.take_metric(19, 0);
+  const TrainState read = TrainState::from_json(state.to_json(), "test");
+  EXPECT_EQ(read.stage_best, 20.0);
+  EXPECT_EQ(read.to_json(), state.to_json());
+}
+
+TEST(TrainState, OfAnEarlyVersionKnowsTheBestOfTheFirstStageOnly) {
+  TrainState state;
+  state.take_metric(50, 0);
+  Json json = state.to_json();
+  json.erase("stage_best");
+  EXPECT_EQ(TrainState::from_json(json, "test").stage_best, 50.0);
+  json["stage"] = 1;
+  EXPECT_FALSE(TrainState::from_json(json, "test").stage_best);
+}
+
 class Net : public torch::nn::Module {
  public:
   explicit Net(int64_t width)

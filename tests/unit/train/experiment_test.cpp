@@ -122,6 +122,9 @@ TEST(Experiment, PatienceAndPlateauNeedASelection) {
                 .find("train.stages.0.schedule.type = plateau"),
             std::string::npos);
   EXPECT_EQ(error_of(catalog, "evaluate: {patience: 2}\ntrain: {stages: [{schedule: {type: plateau}}]}"), "no error");
+  EXPECT_EQ(error_of(catalog, "evaluate: {patience: 2, min_gain: 0.1}"), "no error");
+  EXPECT_NE(error_of(catalog, "evaluate: {patience: 2, min_gain: -0.1}").find("evaluate.min_gain = -0.1"),
+            std::string::npos);
 }
 
 TEST(Experiment, TheNameIsAFolderName) {

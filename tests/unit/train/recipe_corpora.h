@@ -54,6 +54,17 @@ inline void write_karpathy(const std::vector<DrawnPicture>& pictures, const std:
   std::ofstream(annotations) << Json{{"images", images}, {"dataset", "small"}};
 }
 
+/// Flickr30k as first released: the token file, and lists as the names without ".jpg".
+inline void write_flickr_token(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
+  std::ofstream tokens(annotations);
+  for (const DrawnPicture& picture : pictures) {
+    for (size_t k = 0; k < picture.captions.size(); ++k)
+      tokens << picture.file.filename().string() << "#" << k << "\t" << picture.captions[k] << "\n";
+    std::ofstream(annotations.parent_path() / (picture.split + ".txt"), std::ios::app)
+        << picture.file.stem().string() << "\n";
+  }
+}
+
 /// CUHK-PEDES' JSON: two pictures a person, two captions a picture.
 inline void write_cuhk_pedes(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
   Json records = Json::array();
@@ -102,6 +113,8 @@ inline bool write_recipe_corpus(const std::string& type, const std::string& anno
         std::filesystem::rename(folder / "drawn/set.jsonl", file);
   else if (type == "karpathy")
     write_karpathy(pictures, file);
+  else if (type == "flickr_token")
+    write_flickr_token(pictures, file);
   else if (type == "cuhk_pedes")
     write_cuhk_pedes(pictures, file);
   else if (type == "csv")

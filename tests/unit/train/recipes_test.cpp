@@ -72,6 +72,9 @@ class Small {
     if (text_at(tree, "model.composer.type") == "combiner")
       out.insert(out.end(), {"model.composer.projection=16", "model.composer.hidden=16"});
     if (tree.at_path("data.corpus.test_nouns")) out.push_back("data.corpus.test_nouns=[tomato, window]");
+    if (text_at(tree, "data.corpus.type") == "flickr_token")
+      for (const char* split : {"train", "val", "test"})
+        out.push_back(concat("data.corpus.", split, "_list=", split, ".txt"));
     if (text_at(tree, "data.corpus.type") == "mit_states_comp") out.push_back("data.corpus.metadata=metadata.tsv");
     if (text_at(tree, "data.corpus.type") == "fashioniq") out.push_back("evaluate.select=last");  // few to select on
     if (tree.at_path("model.text.pca")) out.push_back("model.text.pca=8");
