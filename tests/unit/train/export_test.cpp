@@ -73,6 +73,8 @@ const std::vector<Variant> kVariants = {
     {"word_mean_pca", encoders("pool: avg", "word_mean, word_dim: 8, pca: 4"), ""},
     {"word_attention", encoders("pool: avg", "word_attention, word_dim: 8"), ""},
     {"text_cnn", encoders("pool: avg", "text_cnn, word_dim: 8, filters: 5, kernels: [1, 2, 3, 4], pool: mean_max"), ""},
+    {"word_cnn_rnn", encoders("pool: avg", "word_cnn_rnn, word_dim: 8, length: 9, filters: 6, hidden: 5, features: 7"),
+     ""},
     {"text_resnet", encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 4"), ""},
     {"text_resnet_all",
      encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 8, test_shifts: all, pool: lse"), ""},
