@@ -79,15 +79,15 @@ inline void write_csv(const std::vector<DrawnPicture>& pictures, const std::file
       file << picture.file.filename().string() << ",\"" << caption << "\"," << picture.split << "\n";
 }
 
-/// CLASS.t7 for every class of a corpus in Reed's layout: six numbers of two views for every picture.
+/// CLASS.t7 for every class of a corpus in Reed's layout: 1,024 numbers of two views for every picture.
 inline void write_class_features(const std::filesystem::path& corpus, const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   for (const auto& texts : std::filesystem::directory_iterator(corpus / "text_c10")) {
     const auto images = std::distance(std::filesystem::directory_iterator(texts), {});
     std::vector<float> numbers;
-    for (int64_t i = 0; i < images * 12; ++i) numbers.push_back(std::sin(static_cast<float>(i)));
+    for (int64_t i = 0; i < images * 2048; ++i) numbers.push_back(std::sin(static_cast<float>(i)));
     std::ofstream(folder / (texts.path().filename().string() + ".t7"), std::ios::binary)
-        << torch7_bytes({images, 6, 2}, numbers);
+        << torch7_bytes({images, 1024, 2}, numbers);
   }
 }
 

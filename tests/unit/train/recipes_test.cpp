@@ -74,7 +74,7 @@ class Small {
     if (text_at(tree, "data.corpus.type") == "mit_states_comp") out.push_back("data.corpus.metadata=metadata.tsv");
     if (text_at(tree, "data.corpus.type") == "fashioniq") out.push_back("evaluate.select=last");  // few to select on
     if (tree.at_path("model.text.pca")) out.push_back("model.text.pca=8");
-    if (text == "tfidf" || text == "hglmm")
+    if ((text == "tfidf" || text == "hglmm") && tree.at_path("model.image_head.dim"))
       for (const char* head : {"image_head", "text_head"}) out.push_back(concat("model.", head, ".dim=8"));
     if (tree.at_path("model.image.weights")) out.push_back("model.image.weights=\"\"");
     if (text_at(tree, "model.image.type").starts_with("resnet"))
