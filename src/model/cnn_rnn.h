@@ -23,6 +23,9 @@ struct CnnRnnLayer {
 /// is over all steps. So the sentence depends on the text and the number of places, not on the batch's padding; of a
 /// longer text the first places are read.
 ///
+/// One deviation: torch.nn.RNN's recurrence, kept so that weights travel, adds c at the first step too;
+/// reedscot/cvpr2016 (modules/FixedRNN.lua) does from the second on.
+///
 /// Every parameter starts from U(-0.08, 0.08), as published. Parameters: convs.i.{weight, bias}, rnn.{weight_ih_l0,
 /// weight_hh_l0, bias_ih_l0, bias_hh_l0} as torch.nn.RNN names them, linear.{weight, bias}.
 class CnnRnn : public torch::nn::Module {
@@ -45,10 +48,10 @@ class CnnRnn : public torch::nn::Module {
   torch::nn::Linear linear_{nullptr};
 };
 
-/// Word-CNN-RNN of Reed et al.: word vectors, kernels of 3, 2 and 2 words with a pooling of 3 after the second, 30
-/// words
-/// -> 8 steps. The paper is silent about the vectors: here a learned table, as everywhere; about thresholds and the
-/// recurrent network: as for characters. Parameters: embedding.weight and net.* of CnnRnn.
+/// Word-CNN-RNN of Reed et al.: kernels of 3, 2 and 2 words with a pooling of 3 after the second, 30 words -> 8 steps.
+/// The released code lets the first kernel see one-hot words, a weight for each word of the vocabulary; here it sees
+/// the vectors of a learned table, as in our other encoders, which pretrained ones can fill. Thresholds, recurrent
+/// network and linear map as for characters. Parameters: embedding.weight and net.* of CnnRnn.
 class WordCnnRnn : public WordEncoder {
  public:
   struct Options : WordOptions {
