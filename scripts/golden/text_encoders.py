@@ -216,9 +216,60 @@ def text_resnet():
     tensors["text_resnet.grad_probe"] = torch.tensor(probes, dtype=torch.float64)
 
 
+class CnnRnn(nn.Module):
+    """(filters, kernel, pool, stride) per layer; one text at a time, [places, channels]."""
+
+    def __init__(self, channels, layers):
+        super().__init__()
+        self.convs, self.layers = nn.ModuleList(), layers
+        for filters, kernel, _, _ in layers:
+            self.convs.append(nn.Conv1d(channels, filters, kernel))
+            channels = filters
+        self.rnn = nn.RNN(channels, 6, nonlinearity="relu", batch_first=True)
+        self.linear = nn.Linear(6, 5)
+
+    def forward(self, text):
+        x = text.t()[None]
+        for conv, (_, _, pool, stride) in zip(self.convs, self.layers):
+            x = F.max_pool1d(F.threshold(conv(x), 1e-6, 0), pool, stride)
+        states = self.rnn(x.transpose(1, 2))[0][0]
+        return self.linear(states.mean(0)), states
+
+
+def cnn_rnn(name, places, net, read):
+    """read: ids of a text -> [length, channels]; zeros fill up to `places`."""
+    fill(net.double())
+    if hasattr(net, "embedding"):
+        with torch.no_grad():
+            net.embedding.weight[0] = 0
+    both = []
+    for row, length in zip(TOKENS, LENGTH.tolist()):
+        text = read(row[:length])
+        both.append(net.net(torch.cat([text, text.new_zeros(places - length, text.size(1))])))
+    out = torch.stack([sentence for sentence, _ in both])
+    backward(out)
+    tensors[f"{name}.global"], tensors[f"{name}.states"] = out, torch.stack([states for _, states in both])
+    keep_gradients(name, net)
+
+
+def word_cnn_rnn():
+    net = nn.Module()
+    net.embedding, net.net = table(), CnnRnn(5, [(4, 3, 1, 1), (4, 2, 3, 3), (4, 2, 1, 1)])
+    cnn_rnn("word_cnn_rnn", 12, net, lambda ids: net.embedding(ids))
+
+
+def char_cnn_rnn():
+    """Nine characters, ids 4 to 12; the others are columns of zeros."""
+    net = nn.Module()
+    net.net = CnnRnn(9, [(4, 4, 3, 3), (5, 4, 3, 3), (4, 4, 3, 2)])
+    cnn_rnn("char_cnn_rnn", 102, net, lambda ids: F.one_hot(ids, 13)[:, 4:].double())
+
+
 for each in ("lstm", "gru", "bigru"):
     recurrent(each)
 poolings()
 text_cnn()
 text_resnet()
+word_cnn_rnn()
+char_cnn_rnn()
 write(GOLDEN / "text_encoders.safetensors", tensors, {"made_by": f"scripts/golden/text_encoders.py, torch {torch.__version__}"})

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -77,9 +78,64 @@ void require_distinct(const FeatureFile& file, const Corpus& corpus, const std::
   }
 }
 
+/// Rows of the images of each class, in order of their ids CLASS/IMAGE.
+std::map<std::string, std::vector<size_t>> images_by_class(const FeatureFile& file, const Corpus& corpus) {
+  std::map<std::string, std::vector<size_t>> out;
+  for (size_t i = 0; i < corpus.images.size(); ++i) {
+    const std::string& id = corpus.images[i].id;
+    const size_t slash = id.rfind('/');
+    if (slash == std::string::npos || slash == 0)
+      throw DataError(place_of(corpus, corpus.images[i]),
+                      concat("has no class in its id; ", file.path(), " has one .t7 for each class"),
+                      "ids CLASS/IMAGE are needed, as the corpus reed gives them; or name the images with ids_file");
+    out[id.substr(0, slash)].push_back(i);
+  }
+  for (auto& [name, images] : out)
+    std::ranges::sort(images, {}, [&](size_t i) -> const std::string& { return corpus.images[i].id; });
+  return out;
+}
+
+/// Row of every image in a folder of CLASS.t7, which knows its images by class and number only.
+std::vector<int64_t> rows_by_class(const FeatureFile& file, const Corpus& corpus) {
+  std::unordered_map<std::string_view, const FeatureClass*> classes;
+  for (const FeatureClass& each : file.classes()) classes.emplace(each.name, &each);
+  std::vector<int64_t> out(corpus.images.size(), -1);
+  std::vector<Issue> issues;
+  int64_t faults = 0;
+  const auto complain = [&](const std::string& name, const std::string& message, const char* hint) {
+    if (++faults <= kListed)
+      issues.push_back({ErrorClass::dat, concat(file.path(), "/", escape_for_log(name, 200), ".t7"), message, hint});
+  };
+  for (const auto& [name, images] : images_by_class(file, corpus)) {
+    const auto found = classes.find(name);
+    const auto count = static_cast<int64_t>(images.size());
+    const auto is_rest = [&](size_t i) { return corpus.images[i].split == Split::rest; };
+    if (found == classes.end()) {
+      if (!std::ranges::all_of(images, is_rest))
+        complain(name, concat("is not there, but the corpus has ", count, " images of this class"),
+                 "unpack the images/CLASS.t7 of the release that the corpus comes from");
+    } else if (found->second->count != count) {
+      complain(name,
+               concat("has features of ", found->second->count, " images, the corpus has ", count, " of this class"),
+               "texts and features must be of one release: which row is whose follows from the order of the names");
+    } else {
+      for (size_t i = 0; i < images.size(); ++i) out[images[i]] = found->second->first + static_cast<int64_t>(i);
+    }
+  }
+  if (faults > kListed)
+    issues.insert(issues.begin(), {ErrorClass::dat, file.path(),
+                                   concat("does not fit to ", faults, " classes; the first ", kListed, " follow"), ""});
+  if (!issues.empty()) throw DataError(std::move(issues));
+  return out;
+}
+
 }  // namespace
 
 CorpusFeatures::CorpusFeatures(std::shared_ptr<const FeatureFile> file, const Corpus& corpus) : file_(std::move(file)) {
+  if (!file_->classes().empty()) {
+    row_of_image_ = rows_by_class(*file_, corpus), matched_by_ = "class and order of names";
+    return;
+  }
   RowOfId row_of_id;
   row_of_id.reserve(file_->ids().size());
   for (size_t row = 0; row < file_->ids().size(); ++row)

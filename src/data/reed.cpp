@@ -135,7 +135,11 @@ Corpus ReedReader::read() const {
   problems.throw_if_any();
   reed::note_left_out(corpus, manifest, splits);
   if (const int64_t classes = reader.classes_of_features(); classes > 0)
-    corpus.notes.push_back(concat(classes, " classes have features (CLASS.t7) and no folder of pictures"));
+    corpus.notes.push_back(
+        concat(classes,
+               " classes have features (CLASS.t7) and no folder of pictures: model.image={type: features, "
+               "file: ",
+               escape_for_log(corpus.image_root.string(), 200), "} trains on them"));
   if (const std::string known = reed::known_set(corpus, splits.size()); !known.empty())
     note_published_counts(corpus, known);
   end_corpus(corpus, options_);

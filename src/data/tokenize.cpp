@@ -74,7 +74,27 @@ std::vector<std::string> tokenize(std::string_view text) {
   return words;
 }
 
-std::string python_tokenizer() {
+std::vector<std::string> characters(std::string_view text) {
+  std::vector<std::string> out;
+  for (size_t at = 0; at < text.size(); at += out.back().size()) {
+    out.emplace_back(text.substr(at, tokenizing::decode(text.substr(at)).bytes));
+    char& first = out.back().front();
+    if (first >= 'A' && first <= 'Z') first = static_cast<char>(first + ('a' - 'A'));
+  }
+  return out;
+}
+
+std::vector<std::string> units_of(std::string_view text, TextUnit unit) {
+  return unit == TextUnit::word ? tokenize(text) : characters(text);
+}
+
+std::string python_tokenizer(TextUnit unit) {
+  if (unit == TextUnit::character)
+    return R"py(def tokenize(text):
+    """The characters one by one, ASCII letters lower-case."""
+    return [c.lower() if c < "\x80" else c for c in text]
+)py";
+
   using namespace tokenizing;
   const auto table = [](const char* name, const auto& ranges) {
     std::vector<std::string> pairs;

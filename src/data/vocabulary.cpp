@@ -39,7 +39,34 @@ void check_line(const std::string& word, size_t id, const std::string& name) {
   if (const auto bad = find_invalid_utf8(word)) throw DataError(where, concat("invalid UTF-8 at byte ", *bad));
 }
 
+// Reed's alphabet after the letters and digits; position 37, the first hyphen, has a name that no character has.
+constexpr std::string_view kSigns = ",;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} ";
+constexpr const char* kFirstHyphen = "<hyphen>";
+
 }  // namespace vocabulary
+
+void TextOptions::validate(const std::string& path, const Origin& origin, Complaints& complaints) const {
+  if (unit == TextUnit::character && !word_vectors.empty())
+    complaints.add(origin, concat(path, ".unit = character has no words that ", path, ".word_vectors could be of"),
+                   concat(path, ".word_vectors: \"\""));
+}
+
+Vocabulary Vocabulary::of(const std::vector<std::string>& words) {
+  Vocabulary out;
+  out.words_.assign(vocabulary::kSpecials.begin(), vocabulary::kSpecials.end());
+  out.words_.insert(out.words_.end(), words.begin(), words.end());
+  for (size_t id = 0; id < out.words_.size(); ++id) out.ids_.emplace(out.words_[id], static_cast<int64_t>(id));
+  return out;
+}
+
+Vocabulary Vocabulary::alphabet() {
+  std::vector<std::string> all;
+  for (char letter = 'a'; letter <= 'z'; ++letter) all.emplace_back(1, letter);
+  for (char digit = '0'; digit <= '9'; ++digit) all.emplace_back(1, digit);
+  all.emplace_back(vocabulary::kFirstHyphen);
+  for (const char sign : vocabulary::kSigns) all.emplace_back(1, sign);
+  return of(all);
+}
 
 Vocabulary Vocabulary::build(const Corpus& corpus, int64_t min_count) {
   std::vector<std::pair<std::string, int64_t>> words;
@@ -53,12 +80,9 @@ Vocabulary Vocabulary::build(const Corpus& corpus, int64_t min_count) {
   std::sort(words.begin(), words.end(), [](const auto& a, const auto& b) {
     return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
-  Vocabulary vocabulary;
-  vocabulary.words_.assign(vocabulary::kSpecials.begin(), vocabulary::kSpecials.end());
-  for (auto& [word, count] : words) vocabulary.words_.push_back(std::move(word));
-  for (size_t id = 0; id < vocabulary.words_.size(); ++id)
-    vocabulary.ids_.emplace(vocabulary.words_[id], static_cast<int64_t>(id));
-  return vocabulary;
+  std::vector<std::string> sorted;
+  for (auto& [word, count] : words) sorted.push_back(std::move(word));
+  return of(sorted);
 }
 
 Vocabulary Vocabulary::from_text(std::string_view text, const std::string& name) {
@@ -97,6 +121,12 @@ std::vector<int64_t> Vocabulary::encode(const std::vector<std::string>& tokens, 
   for (size_t i = 0; i < length; ++i) ids.push_back(vocabulary::is_special(tokens[i]) ? kUnknown : id(tokens[i]));
   if (options.start_end) ids.push_back(kEnd);
   return ids;
+}
+
+std::vector<int64_t> Vocabulary::encode(std::string_view text, const std::vector<std::string>& tokens,
+                                        const TextOptions& options) const {
+  if (options.unit == TextUnit::character) return encode(characters(text), options);
+  return encode(tokens, options);
 }
 
 std::string Vocabulary::hash() const { return xxh128(to_text()); }

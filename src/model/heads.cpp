@@ -48,6 +48,11 @@ constexpr const char* kPythonUnitRows = R"py(def unit_rows(x):
 
 }  // namespace
 
+at::Tensor IdentityHead::forward(const at::Tensor& features) {
+  check_features(features, features_);
+  return features;
+}
+
 LinearHead::LinearHead(const Options& options, const HeadContext& context)
     : options_(options), fc_(register_module("fc", head_linear(context.features, options.dim, options.bias))) {}
 
@@ -207,6 +212,7 @@ void register_heads(HeadRegistry& heads) {
   heads.add<DualPathHead>("dual_path",
                           "layers of a linear map without bias, BatchNorm and ReLU, the last ReLU only in training",
                           "Zheng et al.: Dual-path convolutional image-text embeddings with instance loss, TOMM 2020");
+  heads.add<IdentityHead>("identity", "nothing: the features are in the joint space already");
   heads.add<LinearHead>("linear", "a linear map");
   heads.add<LinearBnHead>("linear_bn", "a linear map without bias, then BatchNorm; no activation",
                           "Zhang and Lu: Deep cross-modal projection learning, ECCV 2018");

@@ -20,6 +20,22 @@ void list_unit_length(auto& self, auto& field) {
   field("unit_length", self.unit_length, "scale every embedding to length 1 at the end");
 }
 
+/// Features as they are, for encoders that end in the joint space themselves, or features that nothing is trained on
+/// (Reed et al. 2016). It is affine, but has no parameter that says on which device, so linear_part() is undefined.
+class IdentityHead : public Head, public PythonForm {
+ public:
+  struct Options {
+    static void visit(auto&, auto&) {}
+  };
+  IdentityHead(const Options&, const HeadContext& context) : features_(context.features) {}
+  at::Tensor forward(const at::Tensor& features) override;
+  int64_t dimension() const override { return features_; }
+  PythonPiece python() const override { return {{}, "nn.Identity()"}; }
+
+ private:
+  int64_t features_;
+};
+
 /// W f + b, scaled to unit length if asked (a linear branch of the two-branch network). Parameters: fc.
 class LinearHead : public Head, public PythonForm {
  public:

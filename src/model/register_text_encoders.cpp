@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "model/cnn_rnn.h"
 #include "model/hglmm.h"
 #include "model/recurrent_encoder.h"
 #include "model/text_cnn.h"
@@ -24,6 +25,10 @@ void register_text_encoders(TextEncoderRegistry& encoders) {
                         "Kim: Convolutional neural networks for sentence classification, EMNLP 2014");
   encoders.add<TextResNet>("text_resnet", "a deep residual CNN over a fixed number of places, with position shift",
                            "Zheng et al.: Dual-path convolutional image-text embeddings with instance loss, TOMM 2020");
+  const char* reed = "Reed et al.: Learning deep representations of fine-grained visual descriptions, CVPR 2016";
+  encoders.add<WordCnnRnn>("word_cnn_rnn", "convolutions over 30 words, a recurrent network over what is left", reed);
+  encoders.add<CharCnnRnn>("char_cnn_rnn", "convolutions over 201 characters, a recurrent network over what is left",
+                           reed);
   encoders.add<TfIdf>("tfidf", "bags of words weighted by rarity; fitted, not trained", "Salton and Buckley, 1988");
   encoders.add<Hglmm>("hglmm",
                       "Fisher vectors of a hybrid Gaussian-Laplacian mixture over word vectors; fitted, not trained",

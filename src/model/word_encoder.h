@@ -37,14 +37,15 @@ class WordEncoder : public TextEncoder, public PythonForm {
   at::Tensor embed_words(const at::Tensor& tokens) override;
   Encoded encode_words(const at::Tensor& words, const at::Tensor& length) override { return encode(words, length); }
 
+  /// throws ShapeError as TextEncoder::forward says.
+  static void check_text(const at::Tensor& tokens, const at::Tensor& length);
+
  protected:
   /// throws UsageError if the word vectors are wider than word_dim, ShapeError if their rows are not the vocabulary's.
   WordEncoder(const WordOptions& options, const TextContext& context);
   /// words [B, L, E] without input_dropout, in any layout: looked up time first; length [B].
   virtual Encoded encode(const at::Tensor& words, const at::Tensor& length) = 0;
 
-  /// throws ShapeError as TextEncoder::forward says.
-  static void check_text(const at::Tensor& tokens, const at::Tensor& length);
   /// In training, words become <unk> with probability word_dropout.
   at::Tensor drop_words(const at::Tensor& tokens) const;
   at::Tensor drop_input(const at::Tensor& words) const;

@@ -103,6 +103,8 @@ void check_samples(Patient& patient, const Corpus& corpus) {
 }
 
 void check_words(Patient& patient, const Corpus& corpus, const TextOptions& text) {
+  if (text.unit == TextUnit::character)
+    return patient.out.ok("words", "captions are read by characters; there is no vocabulary of words");
   const CorpusStats stats =
       stats_of(corpus, {.min_counts = {text.min_count}, .word_vectors = text.word_vectors, .decode = 0});
   const VocabularyStats& vocabulary = stats.vocabulary.front();

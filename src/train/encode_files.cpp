@@ -235,6 +235,7 @@ void encode_captions(const TrainedModel& trained, const EncodeItems& items, int6
                      bool skip_bad, PartWriter& writer, EncodeOutcome& outcome) {
   const CountProgress progress("encode captions", items.size(), first);
   std::set<std::string> unknown;
+  const bool own_tokens = !items.tokens.empty() && trained.experiment->data.text.unit == TextUnit::word;
   for (; first < items.size(); first += part_size) {
     signals::throw_if_pending();
     const int64_t last = std::min(first + part_size, items.size());
@@ -243,8 +244,8 @@ void encode_captions(const TrainedModel& trained, const EncodeItems& items, int6
     for (int64_t place = first; place < last; ++place) {
       const auto row = static_cast<size_t>(place);
       try {
-        TrainedModel::Words words = items.tokens.empty() ? trained.read_text(items.content[row], items.places[row])
-                                                         : trained.read_tokens(items.tokens[row]);
+        TrainedModel::Words words = own_tokens ? trained.read_tokens(items.tokens[row])
+                                               : trained.read_text(items.content[row], items.places[row]);
         outcome.words += words.count, outcome.unknown += words.unknown_count;
         for (const std::string& word : words.unknown)
           if (unknown.size() < kExamples) unknown.insert(word);

@@ -41,10 +41,11 @@ std::vector<EvaluatedCaption> evaluated_captions(const DataBundle& data, const E
   for (size_t i = 0; i < encoded.caption_rows.size(); ++i) {
     const SplitText text = text_of(data.corpus, encoded, i);
     const std::vector<int64_t>& read = data.token_ids[static_cast<size_t>(encoded.caption_rows[i])];
+    const size_t units = data.text_unit == TextUnit::word ? text.tokens.size() : characters(text.text).size();
     const size_t marks = std::ranges::count(read, Vocabulary::kStart) + std::ranges::count(read, Vocabulary::kEnd);
-    out.push_back({ids.y[i], text.text, ids.y_image[i], static_cast<int64_t>(text.tokens.size()),
-                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < text.tokens.size(),
-                   result.y_fold[i], encoded.source_rows.empty() ? -1 : text.label});
+    out.push_back({ids.y[i], text.text, ids.y_image[i], static_cast<int64_t>(units),
+                   std::ranges::count(read, Vocabulary::kUnknown), read.size() - marks < units, result.y_fold[i],
+                   encoded.source_rows.empty() ? -1 : text.label});
   }
   return out;
 }

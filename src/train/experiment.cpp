@@ -129,6 +129,9 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
   complain_unless(!model.feature_file() || !evaluate.flip_sum,
                   "evaluate.flip_sum = true mirrors pictures, but model.image takes rows of a feature file",
                   "add the mirrored images' features when the file is made: diptych encode --flip", origin, complaints);
+  complain_unless(model.text.type() != "char_cnn_rnn" || data.text.unit == TextUnit::character,
+                  "model.text.type = char_cnn_rnn reads characters, but data.text.unit = word",
+                  "data.text: {unit: character, max_length: 201, start_end: false}", origin, complaints);
   const auto words = {"test", "val", "none"};
   complain_unless(std::ranges::find(words, evaluate.final_split) != words.end(),
                   concat("evaluate.final = \"", escape_for_log(evaluate.final_split), "\": expected test, val or none"),

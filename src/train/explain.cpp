@@ -28,7 +28,7 @@ struct ReadText {
 
 ReadText read_text(const LoadedRun& run, const std::string& text) {
   const TextOptions& options = run.experiment->data.text;
-  const std::vector<std::string> tokens = tokenize(text);
+  const std::vector<std::string> tokens = units_of(text, options.unit);
   if (tokens.empty())
     throw UsageError::command_line("'" + escape_for_log(text) + "' holds no word",
                                    "diptych explain RUN --image FILE --text 'a dog'");

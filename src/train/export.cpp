@@ -186,7 +186,7 @@ std::string python_module(const TrainedModel& trained) {
         "composed queries are made by `diptych search`");
   PieceCollector pieces;
   const std::string model = model_class(trained, pieces);
-  return head_of_module(trained) + kReading + "\n\n" + python_tokenizer() + "\n\n" +
+  return head_of_module(trained) + kReading + "\n\n" + python_tokenizer(trained.experiment->data.text.unit) + "\n\n" +
          python_preprocessing(trained.experiment->data.image) + "\n\n" + pieces.text() + model + kLoading;
 }
 

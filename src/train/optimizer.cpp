@@ -95,6 +95,55 @@ class Sgd final : public Optimizer {
   Options options_;
 };
 
+struct RmsPropOptions {
+  double lr = 0.01, alpha = 0.99, eps = 1e-8, weight_decay = 0, momentum = 0;
+  static void visit(auto& self, auto& field) {
+    field("lr", self.lr, "learning rate", Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
+    field("alpha", self.alpha, "decay of the mean of squared gradients",
+          Field{.lo = 0, .hi = 0.9999999, .resume = Resume::warn});
+    field("eps", self.eps, "added to the root", Field{.lo = 1e-16, .hi = 1, .resume = Resume::warn});
+    field("weight_decay", self.weight_decay, "L2 added to the gradient",
+          Field{.lo = 0, .hi = 10, .resume = Resume::warn});
+    field("momentum", self.momentum, "of the divided gradients; 0 = none, and no state for it",
+          Field{.lo = 0, .hi = 0.999999, .resume = Resume::warn});
+  }
+};
+
+/// v = alpha v + (1 - alpha) g^2;  d = g / (sqrt(v) + eps);  with momentum u = momentum u + d in the place of d;
+/// value -= lr d. As PyTorch's RMSprop, not centred. There is no fused kernel for it: one call for all parameters of a
+/// batch, a few passes over memory.
+class RmsProp final : public Optimizer {
+ public:
+  using Options = RmsPropOptions;
+  explicit RmsProp(const Options& options) : options_(options) {}
+  double base_lr() const override { return options_.lr; }
+  double base_weight_decay() const override { return options_.weight_decay; }
+  std::string type() const override { return "rmsprop"; }
+
+ protected:
+  std::vector<std::string> slot_names() const override {
+    return options_.momentum > 0 ? std::vector<std::string>{"square_avg", "momentum"}
+                                 : std::vector<std::string>{"square_avg"};
+  }
+  void update(Batch& batch) override {
+    std::vector<at::Tensor> gradients = batch.gradients;
+    if (batch.weight_decay != 0) gradients = at::_foreach_add(gradients, batch.values, batch.weight_decay);
+    auto& squares = batch.slots.at("square_avg");
+    at::_foreach_mul_(squares, options_.alpha);
+    at::_foreach_addcmul_(squares, gradients, gradients, 1 - options_.alpha);
+    const std::vector<at::Tensor> roots = at::_foreach_sqrt(squares);
+    at::_foreach_add_(roots, options_.eps);
+    if (options_.momentum == 0) return at::_foreach_addcdiv_(batch.values, gradients, roots, -batch.lr);
+    auto& momentum = batch.slots.at("momentum");
+    at::_foreach_mul_(momentum, options_.momentum);
+    at::_foreach_addcdiv_(momentum, gradients, roots);
+    at::_foreach_add_(batch.values, momentum, -batch.lr);
+  }
+
+ private:
+  Options options_;
+};
+
 at::Tensor fresh_slot(const std::string& slot, const at::Tensor& value) {
   if (slot == kStep) return at::zeros({}, value.options().dtype(at::kFloat));
   return at::zeros_like(value);
@@ -161,6 +210,7 @@ void register_optimizers(OptimizerRegistry& optimizers) {
   optimizers.add<Adam<false>>("adam", "Adam, weight decay as L2", "Kingma and Ba, ICLR 2015");
   optimizers.add<Adam<true>>("adamw", "Adam with decoupled weight decay", "Loshchilov and Hutter, ICLR 2019");
   optimizers.add<Sgd>("sgd", "stochastic gradient descent with momentum or Nesterov momentum");
+  optimizers.add<RmsProp>("rmsprop", "gradients divided by the root of their mean square", "Tieleman and Hinton, 2012");
 }
 
 }  // namespace diptych

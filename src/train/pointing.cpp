@@ -43,12 +43,13 @@ struct Queries {
 };
 Queries encode_queries(const LoadedRun& run, const std::map<std::string, std::vector<DrawnObject>>& objects) {
   const EvalScope scope(*run.system);
+  const TextOptions& text = run.experiment->data.text;
   Queries out;
   for (const auto& [id, all] : objects)
     for (const DrawnObject& object : all) {
       if (!out.row.emplace(object.phrase(), static_cast<int64_t>(out.views.size())).second) continue;
       const at::Tensor ids =
-          torch::tensor(run.data.vocabulary.encode(tokenize(object.phrase()), run.experiment->data.text), at::kLong)
+          torch::tensor(run.data.vocabulary.encode(units_of(object.phrase(), text.unit), text), at::kLong)
               .to(run.system->device);
       out.views.push_back(run.system->model->text_view(ids.unsqueeze(0), at::full({1}, ids.size(0), ids.options())));
     }

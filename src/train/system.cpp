@@ -59,10 +59,14 @@ std::vector<std::vector<int64_t>> token_ids_of(const Corpus& corpus, const Vocab
   std::vector<std::vector<int64_t>> out;
   const auto add = [&](const auto& texts) {
     out.reserve(texts.size());
-    for (const auto& text : texts) out.push_back(vocabulary.encode(text.tokens, options));
+    for (const auto& text : texts) out.push_back(vocabulary.encode(text.text, text.tokens, options));
   };
   corpus.modifications.empty() ? add(corpus.captions) : add(corpus.modifications);
   return out;
+}
+
+Vocabulary vocabulary_of(const Corpus& corpus, const TextOptions& options) {
+  return options.unit == TextUnit::word ? Vocabulary::build(corpus, options.min_count) : Vocabulary::alphabet();
 }
 
 /// Queries and a composer go together.
@@ -110,7 +114,8 @@ DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
     data.corpus.fingerprint = xxh128(data.corpus.fingerprint + data.features->file().fingerprint());
   else
     check_images_exist(data.corpus);
-  data.vocabulary = stored ? *stored : Vocabulary::build(data.corpus, experiment.data.text.min_count);
+  data.text_unit = experiment.data.text.unit;
+  data.vocabulary = stored ? *stored : vocabulary_of(data.corpus, experiment.data.text);
   data.token_ids = token_ids_of(data.corpus, data.vocabulary, experiment.data.text);
   if (const std::string& path = experiment.data.text.word_vectors; !path.empty() && !stored) {
     data.word_vectors = read_word_vectors(path, data.vocabulary);

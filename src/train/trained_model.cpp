@@ -119,7 +119,7 @@ at::Tensor TrainedModel::embed_queries(const at::Tensor& images,
 TrainedModel::Words TrainedModel::read_text(std::string_view text, const std::string& where) const {
   if (const auto bad = find_invalid_utf8(text))
     throw DataError(where, concat("invalid UTF-8 at byte ", *bad, " of '", escape_for_log(text), "'"));
-  const std::vector<std::string> tokens = tokenize(text);
+  const std::vector<std::string> tokens = units_of(text, experiment->data.text.unit);
   if (tokens.empty()) throw DataError(where, concat("the text '", escape_for_log(text), "' holds no word"));
   return read_tokens(tokens);
 }

@@ -1,11 +1,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "diptych/core/io/json.h"
 #include "diptych/core/text.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
+#include "support/torch7_writer.h"
 
 // Class-level protocols as a user runs them: a set in Reed's layout is checked, trained on, evaluated and reported.
 
@@ -131,6 +134,35 @@ TEST_F(Classes, TheReportShowsTheMetricsBesideThePublishedOnes) {
   for (const char* text : {"i2t class-r@1", "t2i class-ap@50", "published: a paper", "62.1", "64.6",
                            "Validation t2i/class-ap@50", "012.black_square"})
     EXPECT_THAT(page, HasSubstr(text));
+}
+
+/// The class's CLASS.t7: five numbers of two views for each of `images` pictures.
+void write_class_features(const std::filesystem::path& file, int64_t images) {
+  std::vector<float> numbers;
+  for (int64_t i = 0; i < images * 10; ++i) numbers.push_back(static_cast<float>(i % 7) / 7);
+  std::filesystem::create_directories(file.parent_path());
+  std::ofstream(file, std::ios::binary) << torch7_bytes({images, 5, 2}, numbers);
+}
+
+TEST_F(Classes, FeaturesOfEveryClassInTheReleasesFormatTakeThePlaceOfPictures) {
+  std::string config = kConfig;
+  const std::string network = "{type: mobilenet_v2, width: 0.1, blocks: 3}";
+  config.replace(config.find(network), network.size(), "{type: features, file: googlenet, views: mean}");
+  shared_->write("features.yaml", config);
+  for (const auto& each : std::filesystem::directory_iterator(*shared_ / "set/text_c10"))
+    write_class_features(*shared_ / "googlenet" / (each.path().filename().string() + ".t7"), 4);
+  const auto trained = run({"train", "-c", "features.yaml", "--run-dir", "features"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.out + trained.err, HasSubstr("96 rows of 5 numbers, found by class and order of names"));
+  const Json result = parse_json(slurp(*shared_ / "features/eval/class-zeroshot/metrics.json"), "metrics");
+  EXPECT_EQ(result["images"], 16);
+
+  write_class_features(*shared_ / "googlenet/012.black_square.t7", 5);
+  std::filesystem::remove(*shared_ / "googlenet/001.red_circle.t7");
+  const auto refused = run({"train", "-c", "features.yaml", "--run-dir", "refused"});
+  EXPECT_EQ(refused.exit_code, 3) << refused.err;
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("googlenet/001.red_circle.t7"), HasSubstr("is not there"),
+                                 HasSubstr("has features of 5 images, the corpus has 4")));
 }
 
 }  // namespace

@@ -14,11 +14,14 @@ namespace diptych {
 ///
 /// The file's ids are compared with one of the names that an image has in the corpus: its id, its path, its path
 /// without the ending, its file name, its file name without the ending. The first kind of name that finds most images
-/// counts, for all of them. Thread-safe.
+/// counts, for all of them. A folder of CLASS.t7 has no names: the n-th row of a class belongs to the n-th image of
+/// that class in order of id, CLASS/IMAGE, whatever the splits are. The release does not state this order; that the
+/// counts agree is all that can be checked. Thread-safe.
 class CorpusFeatures {
  public:
   /// throws DataError when an image of train, val or test is not in the file (how many, the first ten, what the ids of
-  /// the file look like), or when two images would share a row.
+  /// the file look like), or when two images would share a row; of a folder, when a class is missing or has another
+  /// number of images than the corpus, or an id names no class.
   CorpusFeatures(std::shared_ptr<const FeatureFile> file, const Corpus& corpus);
 
   /// [n, F] or [n, R, F] float32, in the order of image_rows. throws DataError for an image of split restval that the

@@ -8,6 +8,7 @@ namespace diptych {
 
 /// Features -> the joint space. Registry "head":
 ///
+///   identity    f
 ///   linear      W f + b
 ///   linear_bn   BN(W f), no bias, no activation (CMPM: Zhang and Lu 2018)
 ///   dual_path   `layers` times [FC without bias - BN - ReLU], the last ReLU only in training (Zheng et al. 2020)

@@ -15,13 +15,14 @@ struct TextContext {
 };
 
 /// Token ids -> features. Registry "text_encoder": bilstm, lstm, gru, bigru, word_mean, word_attention, text_cnn,
-/// text_resnet; tfidf, hglmm, and word_mean with pca (FittedText below).
+/// text_resnet, word_cnn_rnn, char_cnn_rnn; tfidf, hglmm, and word_mean with pca (FittedText below).
 class TextEncoder : public torch::nn::Module {
  public:
   /// tokens [B, L] int64 (0 = padding), length [B] int64 in 1..L, on the module's device. Encoded.global [B,
   /// features()], at least float32 also under autocast. Padding never changes the result. With want_local(true):
-  /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words; text_resnet, which merges
-  /// words, has fewer places. throws ShapeError if the shapes disagree or, on the CPU, a length lies outside 1..L.
+  /// Encoded.local [B, L, C] = a vector a word, Encoded.mask [B, L] true at real words; text_resnet, word_cnn_rnn and
+  /// char_cnn_rnn, which merge words, have fewer places. throws ShapeError if the shapes disagree or, on the CPU, a
+  /// length lies outside 1..L.
   virtual Encoded forward(const at::Tensor& tokens, const at::Tensor& length) = 0;
   /// The first half of forward: tokens [B, L] -> a vector a word [B, L, E], in evaluation; and the second. Explanations
   /// differentiate between the two. An encoder without such a middle leaves the first undefined.

@@ -16,8 +16,9 @@ struct NamedParameter {
   double lr_multiplier = 1, decay_multiplier = 1;
 };
 
-/// First-order optimisers on LibTorch's fused kernels (one pass over memory). State is kept and saved by parameter
-/// name; the learning rate is set before every step and never saved. Registry "optimizer": adam, adamw, sgd.
+/// First-order optimisers on LibTorch's fused kernels (one pass over memory; rmsprop has none). State is kept and saved
+/// by parameter name; the learning rate is set before every step and never saved. Registry "optimizer": adam, adamw,
+/// sgd, rmsprop.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;

@@ -18,6 +18,7 @@ namespace diptych {
 struct DataBundle {
   Corpus corpus;
   Vocabulary vocabulary;
+  TextUnit text_unit = TextUnit::word;             // what its entries are
   std::vector<std::vector<int64_t>> token_ids;     // by caption row; of composed retrieval: by modification
   WordVectors word_vectors;                        // undefined table unless data.text.word_vectors is set
   std::shared_ptr<ImageCache> image_cache;         // null unless data.loader.cache_mb > 0

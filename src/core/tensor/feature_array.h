@@ -18,6 +18,7 @@ struct FeatureArray {
   std::vector<std::string> ids;  // empty: the file has none, ids_file has
   /// Fills a contiguous tensor of the array's own float type with rows; its first dimension is which.size().
   std::function<at::Tensor(const std::vector<int64_t>& which)> fetch;
+  std::vector<FeatureClass> classes = {};  // of a folder whose ids are no more than numbers
 };
 
 namespace features {
@@ -30,6 +31,8 @@ FeatureArray open_npz(const std::filesystem::path& path, const FeatureFileOption
 FeatureArray open_safetensors(const std::filesystem::path& path, const FeatureFileOptions& options);
 /// throws DataError in a build without the library.
 FeatureArray open_hdf5(const std::filesystem::path& path, const FeatureFileOptions& options);
+/// A folder of CLASS.t7.
+FeatureArray open_class_folder(const std::filesystem::path& folder, const FeatureFileOptions& options);
 std::vector<std::string> read_ids_file(const std::filesystem::path& path);
 
 /// Name and number of dimensions of an array of floats.

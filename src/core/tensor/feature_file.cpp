@@ -57,13 +57,18 @@ void fail_without_ids(const fs::path& path, const FeatureFileOptions& options, c
 namespace {
 
 FeatureArray open_array(const fs::path& path, const FeatureFileOptions& options) {
+  std::error_code unreadable;
+  if (fs::is_directory(path, unreadable)) return features::open_class_folder(path, options);
+  if (options.views != StoredViews::first)
+    features::fail(path, concat("views = ", enum_text(options.views), " is for a folder of CLASS.t7"),
+                   "leave `views` out: a row of this file is all that an image has");
   const std::string ending = lower_ascii(path.extension().string());
   if (ending == ".npy") return features::open_npy(path);
   if (ending == ".npz") return features::open_npz(path, options);
   if (ending == ".safetensors") return features::open_safetensors(path, options);
   if (ending == ".h5" || ending == ".hdf5") return features::open_hdf5(path, options);
   features::fail(path, concat("the ending '", escape_for_log(ending), "' is of no known format of features"),
-                 "known: .npy, .npz, .safetensors, .h5, .hdf5");
+                 "known: .npy, .npz, .safetensors, .h5, .hdf5, and a folder of CLASS.t7");
 }
 
 void check_shape(const FeatureArray& array, const fs::path& path) {
@@ -120,6 +125,7 @@ FeatureFile::FeatureFile(const FeatureFileOptions& options) {
 
 FeatureFile::~FeatureFile() = default;
 const std::vector<std::string>& FeatureFile::ids() const { return array_->ids; }
+const std::vector<FeatureClass>& FeatureFile::classes() const { return array_->classes; }
 int64_t FeatureFile::features() const { return array_->shape.back(); }
 int64_t FeatureFile::regions() const { return array_->shape.size() == 3 ? array_->shape[1] : 0; }
 

@@ -6,6 +6,7 @@
 #include "diptych/core/io/json.h"
 #include "diptych/core/tensor/safetensors.h"
 #include "support/tensor_near.h"
+#include "support/torch7_writer.h"
 #include "unit/data/corpus_fixture.h"
 
 namespace diptych::testing {
@@ -75,6 +76,34 @@ TEST(CorpusFeatures, RefusesNamesThatTwoImagesShare) {
   const Corpus corpus = corpus_of({{"1", "x/one.jpg"}, {"2", "y/one.jpg"}});
   EXPECT_THAT(data_error([&] { CorpusFeatures(features(folder, {"one.jpg"}), corpus); }),
               AllOf(HasSubstr("the same file name"), HasSubstr("(id 1)"), HasSubstr("(id 2)")));
+}
+
+/// Classes of features one number wide: a.t7 has 0, 1, 2, b.t7 has 10, 11.
+std::shared_ptr<FeatureFile> class_features(const TempDir& folder) {
+  folder.write("t7/a.t7", torch7_bytes({3, 1, 1}, {0, 1, 2}));
+  folder.write("t7/b.t7", torch7_bytes({2, 1, 1}, {10, 11}));
+  return std::make_shared<FeatureFile>(FeatureFileOptions{folder / "t7"});
+}
+
+TEST(CorpusFeatures, AFolderOfClassesCountsTheImagesOfAClassInOrderOfTheirIds) {
+  const TempDir folder;
+  Corpus corpus = corpus_of({{"b/y", "y.jpg"}, {"a/n", "n.jpg"}, {"a/p", "p.jpg"}, {"b/x", "x.jpg"}, {"a/m", "m.jpg"}});
+  corpus.images[2].split = Split::test;  // a class may be split
+  const CorpusFeatures found(class_features(folder), corpus);
+  EXPECT_EQ(found.matched_by(), "class and order of names");
+  EXPECT_THAT(found.rows({0, 1, 2, 3, 4}), TensorNear(torch::tensor({11.f, 1.f, 2.f, 10.f, 0.f}).view({5, 1})));
+}
+
+TEST(CorpusFeatures, AFolderOfOtherClassesIsRefused) {
+  const TempDir folder;
+  Corpus corpus = corpus_of({{"a/1", "1.jpg"}, {"a/2", "2.jpg"}, {"b/1", "3.jpg"}, {"b/2", "4.jpg"}, {"c/1", "5.jpg"}});
+  const auto error = [&] { return data_error([&] { CorpusFeatures(class_features(folder), corpus); }); };
+  EXPECT_THAT(error(), AllOf(HasSubstr("t7/a.t7"), HasSubstr("has features of 3 images, the corpus has 2"),
+                             HasSubstr("t7/c.t7"), HasSubstr("is not there"), Not(HasSubstr("t7/b.t7"))));
+  corpus.images[4].split = Split::rest;  // need not be there
+  EXPECT_THAT(error(), AllOf(HasSubstr("t7/a.t7"), Not(HasSubstr("t7/c.t7"))));
+  corpus.images[0].id = "1";
+  EXPECT_THAT(error(), HasSubstr("has no class in its id"));
 }
 
 }  // namespace

@@ -13,12 +13,16 @@
 namespace diptych::testing {
 namespace {
 
-TEST(PythonTokenizer, GivesTheSameWords) {
+class PythonTokenizer : public ::testing::TestWithParam<TextUnit> {};
+INSTANTIATE_TEST_SUITE_P(Each, PythonTokenizer, ::testing::Values(TextUnit::word, TextUnit::character),
+                         [](const auto& each) { return enum_text(each.param); });
+
+TEST_P(PythonTokenizer, GivesTheSame) {
   if (std::system("python3 -c pass >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3";
   std::string texts, words;
   const auto add = [&](const std::string& text) {
     texts += text + "\n";
-    words += join(tokenize(text), " ") + "\n";
+    words += join(units_of(text, GetParam()), "|") + "\n";
   };
   add("A dog's 2nd BALL, isn't it?!  ...");
   add("it\u2019s caf\u00e9\u2014na\u00efve \u00c4PFEL \u4e2d\u6587\u3002\u65e5\u672c \U0001F600x");
@@ -43,11 +47,11 @@ TEST(PythonTokenizer, GivesTheSameWords) {
   const TempDir dir;
   dir.write("texts", texts), dir.write("words", words);
   const auto script =
-      dir.write("t.py", python_tokenizer() +
+      dir.write("t.py", python_tokenizer(GetParam()) +
                             "\nimport sys\n"
                             "texts, words = (open(f, encoding='utf-8', newline='\\n').read().split('\\n') "
                             "for f in sys.argv[1:])\n"
-                            "bad = [(t, w) for t, w in zip(texts, words) if ' '.join(tokenize(t)) != w]\n"
+                            "bad = [(t, w) for t, w in zip(texts, words) if '|'.join(tokenize(t)) != w]\n"
                             "print(ascii(bad))\nsys.exit(len(bad) > 0 or len(texts) != len(words))\n");
   const std::string command = concat("python3 '", script.string(), "' '", (dir / "texts").string(), "' '",
                                      (dir / "words").string(), "' >'", (dir / "log").string(), "' 2>&1");

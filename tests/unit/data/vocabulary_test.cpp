@@ -40,6 +40,54 @@ TEST(Tokenize, D10_UnicodeGolden) {
               ElementsAre("a", "b"));
 }
 
+TEST(Characters, AreCodePointsWithLowerCaseLetters) {
+  EXPECT_THAT(characters("Ab -1"), ElementsAre("a", "b", " ", "-", "1"));
+  EXPECT_THAT(characters("\u00c4\u4e2d\U0001F600"), ElementsAre("\u00c4", "\u4e2d", "\U0001F600"));
+  EXPECT_THAT(characters("a\xff\xc3"), ElementsAre("a", "\xff", "\xc3"));
+  EXPECT_THAT(characters(""), IsEmpty());
+  EXPECT_THAT(units_of("A b.", TextUnit::character), ElementsAre("a", " ", "b", "."));
+  EXPECT_THAT(units_of("A b.", TextUnit::word), ElementsAre("a", "b"));
+}
+
+// Positions as in methods that count from 1: id = position + 3.
+TEST(Vocabulary, TheAlphabetHasSeventyPositionsAndOneHyphen) {
+  const Vocabulary alphabet = Vocabulary::alphabet();
+  EXPECT_EQ(alphabet.size(), 74);
+  const auto position = [&](const std::string& character) { return alphabet.id(character) - 3; };
+  EXPECT_EQ(position("a"), 1);
+  EXPECT_EQ(position("z"), 26);
+  EXPECT_EQ(position("0"), 27);
+  EXPECT_EQ(position("9"), 36);
+  EXPECT_EQ(position(","), 38);
+  EXPECT_EQ(position("-"), 60) << "the later one counts";
+  EXPECT_EQ(position("+"), 59);
+  EXPECT_EQ(position("}"), 69);
+  EXPECT_EQ(position(" "), 70);
+  EXPECT_EQ(alphabet.id("\u00e4"), Vocabulary::kUnknown);
+  const Vocabulary again = Vocabulary::from_text(alphabet.to_text(), "v");
+  EXPECT_EQ(again.hash(), alphabet.hash());
+  EXPECT_EQ(again.id(" "), 73);
+}
+
+TEST(Vocabulary, EncodesTheCharactersOfARawText) {
+  const Vocabulary alphabet = Vocabulary::alphabet();
+  TextOptions options;
+  EXPECT_THAT(Vocabulary::build(words_corpus(), 1).encode("not read", {"a", "cat"}, options), ElementsAre(4, 5));
+  options.unit = TextUnit::character, options.max_length = 4;
+  EXPECT_THAT(alphabet.encode("B-\u00e9 too long", {"not", "read"}, options), ElementsAre(5, 63, 1, 73));
+}
+
+TEST(TextOptions, CharactersHaveNoWordVectors) {
+  TextOptions options;
+  options.unit = TextUnit::character;
+  Complaints none, some;
+  options.validate("data.text", {}, none);
+  EXPECT_TRUE(none.empty());
+  options.word_vectors = "glove.txt";
+  options.validate("data.text", {}, some);
+  EXPECT_EQ(some.size(), 1u);
+}
+
 TEST(Vocabulary, CountsTrainingCaptionsOnly) {
   const Vocabulary all = Vocabulary::build(words_corpus(), 1);
   EXPECT_EQ(all.to_text(), "<pad>\n<unk>\n<start>\n<end>\na\ncat\ndog\neel\n");  // by count, then by the alphabet

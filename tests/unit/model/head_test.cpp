@@ -35,11 +35,19 @@ TEST(HeadRegistry, EveryEntryGivesTheDocumentedShapeAndFiniteGradients) {
     const auto made = heads().make_default(name, HeadContext{6});
     const at::Tensor out = made->forward(formula_centred({4, 6}, 1).to(at::kFloat));
     EXPECT_EQ(out.sizes(), (at::IntArrayRef{4, made->dimension()}));
-    EXPECT_EQ(made->dimension(), name == "dual_path" ? 2048 : 512);
-    (out * formula_centred({4, made->dimension()}, 98)).sum().backward();
+    EXPECT_EQ(made->dimension(), name == "dual_path" ? 2048 : name == "identity" ? 6 : 512);
+    if (!made->parameters().empty()) (out * formula_centred({4, made->dimension()}, 98)).sum().backward();
     expect_finite_gradients(*made);
     EXPECT_THAT([&] { made->forward(at::zeros({4, 5})); }, ThrowsMessage<ShapeError>(HasSubstr("[4, 5]")));
   }
+}
+
+TEST(IdentityHead, GivesTheFeaturesAndHasNothingToTrain) {
+  const auto made = head("{type: identity}");
+  const at::Tensor x = formula_centred({4, 6}, 1).to(at::kFloat);
+  EXPECT_TRUE(made->forward(x).equal(x));
+  EXPECT_TRUE(made->parameters().empty());
+  EXPECT_THROW(head("{type: identity, dim: 6}"), UsageError);
 }
 
 TEST(LinearHead, IsAnAffineMapWithZeroOffsetAtFirst) {

@@ -37,7 +37,8 @@ inline std::shared_ptr<TextEncoder> filled_encoder(const std::string& yaml) {
   encoder->to(at::kDouble);
   formula_fill(*encoder);
   const at::NoGradGuard no_grad;
-  encoder->named_parameters()["embedding.weight"][0].zero_();
+  for (auto& each : encoder->named_parameters())
+    if (each.key() == "embedding.weight") each.value()[0].zero_();
   return encoder;
 }
 

@@ -96,6 +96,15 @@ TEST(Experiment, TermWeightsMustMatchTheObjective) {
   EXPECT_NE(error_of(catalog, "train: {stages: [{term_weights: [1, 2]}]}").find("term_weights"), std::string::npos);
 }
 
+TEST(Experiment, CharacterEncodersNeedCharacters) {
+  const Catalog catalog;
+  const std::string model = "model: {text: {type: char_cnn_rnn}}\n";
+  EXPECT_NE(error_of(catalog, model).find("data.text.unit = word"), std::string::npos);
+  EXPECT_EQ(error_of(catalog, model + "data: {text: {unit: character}}\n").find("data.text"), std::string::npos);
+  EXPECT_NE(error_of(catalog, "data: {text: {unit: character, word_vectors: glove.txt}}").find("has no words"),
+            std::string::npos);
+}
+
 TEST(Experiment, WarmUpMustFitIntoTheStage) {
   const Catalog catalog;
   EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, warmup_epochs: 2}]}").find("warmup_epochs"),

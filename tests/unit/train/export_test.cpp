@@ -81,6 +81,13 @@ const std::vector<Variant> kVariants = {
     {"word_mean_pca", encoders("pool: avg", "word_mean, word_dim: 8, pca: 4"), ""},
     {"word_attention", encoders("pool: avg", "word_attention, word_dim: 8"), ""},
     {"text_cnn", encoders("pool: avg", "text_cnn, word_dim: 8, filters: 5, kernels: [1, 2, 3, 4], pool: mean_max"), ""},
+    {"identity",
+     model_lines("{type: mobilenet_v2, width: 0.1}", "{type: lstm, word_dim: 8, hidden: 12}", "{type: linear, dim: 12}",
+                 "{type: identity}"),
+     ""},
+    {"word_cnn_rnn", encoders("pool: avg", "word_cnn_rnn, word_dim: 8, length: 9, filters: 6, hidden: 5, features: 7"),
+     ""},
+    {"char_cnn_rnn", encoders("pool: avg", "char_cnn_rnn, length: 70, filters: [6, 5, 6], hidden: 5, features: 7"), ""},
     {"text_resnet", encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 4"), ""},
     {"text_resnet_all",
      encoders("pool: avg", "text_resnet, word_dim: 8, width: 0.05, length: 8, test_shifts: all, pool: lse"), ""},
@@ -146,6 +153,8 @@ class Export : public ::testing::Test {
       config.erase(twice, 12);
       config.replace(config.find("height: 32"), 10, "height: 40");
     }
+    if (variant.name == "char_cnn_rnn")
+      config.replace(config.find("max_length: 6"), 13, "unit: character, max_length: 40");
     return load_trained_model(catalog_, write_run(catalog_, dir_ / ("run-" + variant.name), config), "best", {}, 0);
   }
   /// What our code gives: for the script.

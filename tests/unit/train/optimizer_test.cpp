@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "diptych/train/catalog.h"
 #include "support/tensor_near.h"
 
@@ -70,6 +72,37 @@ TEST(Optimizer, SgdWithNesterovMomentumEqualsTorch) {
   expect_same_path(*ours, mine, reference, theirs);
 }
 
+TEST(Optimizer, RmsPropEqualsTorch) {
+  const Catalog catalog;
+  for (const double momentum : {0.0, 0.9}) {
+    const auto ours = make_optimizer(
+        catalog, concat("{type: rmsprop, lr: 0.01, alpha: 0.9, weight_decay: 0.1, momentum: ", momentum, "}"));
+    const auto mine = parameters_of_test(), theirs = parameters_of_test();
+    ours->set_parameters({{"a", mine[0]}, {"b", mine[1]}});
+    torch::optim::RMSprop reference(theirs,
+                                    torch::optim::RMSpropOptions(0.01).alpha(0.9).weight_decay(0.1).momentum(momentum));
+    expect_same_path(*ours, mine, reference, theirs);
+  }
+}
+
+TEST(Optimizer, RmsPropDividesByTheRootOfTheMeanSquare) {
+  const Catalog catalog;
+  const auto after_two_steps = [&](const std::string& yaml) {
+    const auto ours = make_optimizer(catalog, yaml);
+    at::Tensor p = torch::ones({1}, at::kDouble).requires_grad_();
+    ours->set_parameters({{"p", p}});
+    for (const double gradient : {2.0, 1.0}) {
+      p.mutable_grad() = torch::full({1}, gradient, at::kDouble);
+      ours->step(ours->base_lr());
+    }
+    return p.item<double>();
+  };
+  // v = 0.01 * 4 = 0.04: p = 1 - 0.1 * 2 / 0.2 = 0; v = 0.99 * 0.04 + 0.01 = 0.0496: p = -0.1 / sqrt(0.0496)
+  EXPECT_NEAR(after_two_steps("{type: rmsprop, lr: 0.1}"), -0.1 / std::sqrt(0.0496), 1e-6);
+  // torch 2.13 in Python: RMSprop([p], lr=0.1, momentum=0.9, weight_decay=0.5)
+  EXPECT_NEAR(after_two_steps("{type: rmsprop, lr: 0.1, momentum: 0.9, weight_decay: 0.5}"), -1.2730018398052045, 1e-9);
+}
+
 TEST(Optimizer, MultipliersScaleTheStep) {
   const Catalog catalog;
   const auto ours = make_optimizer(catalog, "{type: sgd, lr: 0.1, momentum: 0}");
@@ -95,7 +128,8 @@ TEST(Optimizer, ParametersWithoutGradientStay) {
 
 TEST(Optimizer, SavedStateContinuesExactly) {
   const Catalog catalog;
-  for (const char* yaml : {"{type: adam}", "{type: adamw}", "{type: sgd, momentum: 0.9}"}) {
+  for (const char* yaml : {"{type: adam}", "{type: adamw}", "{type: sgd, momentum: 0.9}", "{type: rmsprop}",
+                           "{type: rmsprop, momentum: 0.9}"}) {
     const auto straight = make_optimizer(catalog, yaml), first = make_optimizer(catalog, yaml),
                second = make_optimizer(catalog, yaml);
     const auto a = parameters_of_test(), b = parameters_of_test();
@@ -123,6 +157,10 @@ TEST(Optimizer, ForeignStateIsRefusedAndNothingChanges) {
   sgd->set_parameters({{"p", p}});
   EXPECT_THROW(adam->restore(sgd->state()), CheckpointError);
   EXPECT_THROW(sgd->restore(adam->state()), CheckpointError);
+  const auto rmsprop = make_optimizer(catalog, "{type: rmsprop}");
+  rmsprop->set_parameters({{"p", p}});
+  EXPECT_THROW(rmsprop->restore(adam->state()), CheckpointError);
+  EXPECT_THROW(adam->restore(rmsprop->state()), CheckpointError);
   const auto other = make_optimizer(catalog, "{type: adam}");
   other->set_parameters({{"p", q}});
   EXPECT_THROW(adam->restore(other->state()), CheckpointError);

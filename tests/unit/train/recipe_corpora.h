@@ -1,6 +1,8 @@
 #pragma once
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,7 @@
 #include "diptych/data/image/class_corpus.h"
 #include "diptych/data/image/positions.h"
 #include "diptych/data/image/synth.h"
+#include "support/torch7_writer.h"
 
 namespace diptych::testing {
 
@@ -85,6 +88,18 @@ inline void write_csv(const std::vector<DrawnPicture>& pictures, const std::file
   for (const DrawnPicture& picture : pictures)
     for (const std::string& caption : picture.captions)
       file << picture.file.filename().string() << ",\"" << caption << "\"," << picture.split << "\n";
+}
+
+/// CLASS.t7 for every class of a corpus in Reed's layout: 1,024 numbers of two views for every picture.
+inline void write_class_features(const std::filesystem::path& corpus, const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  for (const auto& texts : std::filesystem::directory_iterator(corpus / "text_c10")) {
+    const auto images = std::distance(std::filesystem::directory_iterator(texts), {});
+    std::vector<float> numbers;
+    for (int64_t i = 0; i < images * 2048; ++i) numbers.push_back(std::sin(static_cast<float>(i)));
+    std::ofstream(folder / (texts.path().filename().string() + ".t7"), std::ios::binary)
+        << torch7_bytes({images, 1024, 2}, numbers);
+  }
 }
 
 /// A small corpus in the format that the reader `type` expects, below `folder`. Returns whether the type is known; a

@@ -78,7 +78,7 @@ class Small {
     if (text_at(tree, "data.corpus.type") == "mit_states_comp") out.push_back("data.corpus.metadata=metadata.tsv");
     if (text_at(tree, "data.corpus.type") == "fashioniq") out.push_back("evaluate.select=last");  // few to select on
     if (tree.at_path("model.text.pca")) out.push_back("model.text.pca=8");
-    if (text == "tfidf" || text == "hglmm")
+    if ((text == "tfidf" || text == "hglmm") && tree.at_path("model.image_head.dim"))
       for (const char* head : {"image_head", "text_head"}) out.push_back(concat("model.", head, ".dim=8"));
     if (tree.at_path("model.image.weights")) out.push_back("model.image.weights=\"\"");
     if (text_at(tree, "model.image.type").starts_with("resnet"))
@@ -104,6 +104,10 @@ class Small {
   /// Six numbers for every picture of the recipe's corpus.
   std::string features(const ConfigNode& tree) {
     const fs::path root = corpus(tree), file = root / "features.safetensors";
+    if (text_at(tree, "data.corpus.type") == "reed") {
+      testing::write_class_features(root, root / "t7");
+      return (root / "t7").string();
+    }
     Json names = Json::array();
     for (const auto& entry : fs::recursive_directory_iterator(root))
       if (entry.path().extension() == ".jpg") names.push_back(entry.path().filename().string());

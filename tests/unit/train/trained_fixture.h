@@ -71,7 +71,10 @@ inline std::filesystem::path write_run(const Catalog& catalog, const std::filesy
   const ExperimentSource loaded = load_experiment_source(source.write("c.yaml", config), {});
   const Experiment experiment = read_experiment(catalog, loaded.tree);
   DataBundle data;
-  data.vocabulary = Vocabulary::from_text("<pad>\n<unk>\n<start>\n<end>\na\nred\nblue\ncircle\nsquare\nit's\n", "test");
+  data.vocabulary =
+      experiment.data.text.unit == TextUnit::character
+          ? Vocabulary::alphabet()
+          : Vocabulary::from_text("<pad>\n<unk>\n<start>\n<end>\na\nred\nblue\ncircle\nsquare\nit's\n", "test");
   data.corpus.images.push_back({"a.jpg", "a", Split::train, 0});
   const RunDirectory run = RunDirectory::create(folder, experiment, loaded, data, {"diptych"});
   const auto system = build_system(experiment, data);

@@ -11,6 +11,7 @@
 #include "support/slurp.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
+#include "support/torch7_writer.h"
 
 namespace diptych::testing {
 namespace {
@@ -246,6 +247,58 @@ TEST(FeatureFile, SurvivesDamage) {
         opens(name, changed);
       }
   }
+}
+
+/// Class a: 2 images, b: 1 image; 3 numbers, 2 views. Number f of view v of image i of a is 100 i + 10 f + v, of b 1000
+/// more.
+std::filesystem::path class_folder(const TempDir& folder) {
+  folder.write("images/b.t7", torch7_bytes({1, 3, 2}, {1000, 1001, 1010, 1011, 1020, 1021}));
+  folder.write("images/a.t7", torch7_bytes({2, 3, 2}, {0, 1, 10, 11, 20, 21, 100, 101, 110, 111, 120, 121}));
+  folder.write("images/a/picture.jpg", "not read");
+  return folder / "images";
+}
+
+TEST(FeatureFile, ReadsAFolderOfClasses) {
+  const TempDir folder;
+  const FeatureFile first({class_folder(folder)});
+  EXPECT_THAT(first.ids(), ElementsAre("a/1", "a/2", "b/1"));
+  EXPECT_EQ(first.features(), 3);
+  EXPECT_EQ(first.regions(), 0);
+  ASSERT_EQ(first.classes().size(), 2u);
+  EXPECT_EQ(first.classes()[1].name, "b");
+  EXPECT_EQ(first.classes()[1].first, 2);
+  EXPECT_EQ(first.classes()[1].count, 1);
+  const at::Tensor view = torch::tensor({{1000.f, 1010.f, 1020.f}, {0.f, 10.f, 20.f}, {100.f, 110.f, 120.f}});
+  EXPECT_THAT(first.rows({2, 0, 1}), TensorNear(view));
+  const FeatureFile mean({.file = folder / "images", .views = StoredViews::mean});
+  EXPECT_THAT(mean.rows({2, 0, 1}), TensorNear(view + 0.5));
+  EXPECT_NE(mean.fingerprint(), first.fingerprint());
+  EXPECT_EQ(first.fingerprint(), FeatureFile({folder / "images"}).fingerprint());
+  const FeatureFile named({.file = folder / "images", .ids_file = folder.write("ids.txt", "x.jpg\ny.jpg\nz.jpg\n")});
+  EXPECT_THAT(named.ids(), ElementsAre("x.jpg", "y.jpg", "z.jpg"));
+  EXPECT_TRUE(named.classes().empty()) << "the ids are names of images";
+}
+
+TEST(FeatureFile, RefusesFoldersThatHoldNoSuchClasses) {
+  const TempDir folder;
+  const auto images = class_folder(folder);
+  EXPECT_THAT(refusal({.file = golden("letters.npz"), .views = StoredViews::mean}),
+              AllOf(HasSubstr("letters.npz"), HasSubstr("views = mean is for a folder of CLASS.t7")));
+  folder.write("empty/readme.txt", "");
+  EXPECT_THAT(refusal({folder / "empty"}), HasSubstr("holds no CLASS.t7"));
+  EXPECT_THAT(refusal({.file = images, .ids_file = folder.write("two.txt", "x\ny\n")}), HasSubstr("3 rows"));
+  const auto with_b = [&](const std::string& bytes) {
+    folder.write("images/b.t7", bytes);
+    const std::string error = refusal({images});
+    EXPECT_THAT(error, HasSubstr("b.t7"));
+    return error;
+  };
+  EXPECT_THAT(with_b(torch7_bytes({1, 4, 1}, {1, 2, 3, 4})), HasSubstr("[1, 4, 1], needed are features [N, 3, V]"));
+  EXPECT_THAT(with_b(torch7_bytes({1, 3}, {1, 2, 3})), HasSubstr("needed are features [N, 3, V]"));
+  EXPECT_THAT(with_b(torch7_bytes({1, 3, 1}, {1, NAN, 3})), HasSubstr("not finite"));
+  EXPECT_THAT(with_b(torch7_bytes({int64_t{1} << 40, 3, 1}, {1, 2, 3})), HasSubstr("impossible"));
+  EXPECT_THAT(with_b(torch7_bytes({1, 3, 1}, {1, 2, 3}).substr(0, 90)), HasSubstr("byte "));
+  EXPECT_THAT(with_b(""), HasSubstr("the file ends"));
 }
 
 }  // namespace

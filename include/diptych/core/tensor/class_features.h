@@ -8,10 +8,12 @@ namespace diptych {
 
 /// Width of the GoogLeNet features in the release of Reed et al. (CVPR 2016).
 constexpr int64_t kReedFeatures = 1024;
+/// Any width: the file's own.
+constexpr int64_t kAnyWidth = -1;
 
 /// The image features of one class in that release, `images/CLASS.t7`: V views (crops) of each of N images.
 ///
-/// width    features of a view, the middle dimension of the file
+/// width    features of a view, the middle dimension of the file; kAnyWidth takes what is there
 /// images   how many images the class has; negative: not known
 /// returns  [N, width, V] float32, finite. Row n is taken for the n-th image of the class in order of name, which the
 ///          release does not state; the code of the paper tests with view 0

@@ -1,4 +1,4 @@
-#include "diptych/data/class_features.h"
+#include "diptych/core/tensor/class_features.h"
 
 #include <ATen/ops/isfinite.h>
 #include <c10/core/ScalarType.h>
@@ -10,12 +10,16 @@ namespace diptych {
 
 at::Tensor read_class_features(const std::filesystem::path& file, int64_t width, int64_t images) {
   const at::Tensor stored = read_torch7_tensor(file);
-  const auto fail = [&](const std::string& message) { throw DataError(escape_for_log(file.string(), 200), message); };
+  const auto fail = [&](const std::string& message) {
+    throw DataError(escape_for_log(file.string(), 200), message,
+                    "get images/CLASS.t7 of the release anew: [images, features, views] of Float or Double");
+  };
   if (!stored.is_floating_point())
     fail(
         concat("holds numbers of type ", c10::toString(stored.scalar_type()), ", needed are Float or Double features"));
-  if (stored.dim() != 3 || stored.size(1) != width || stored.size(2) == 0)
-    fail(concat("is a tensor ", stored.sizes(), ", needed are features [N, ", width, ", V]"));
+  if (stored.dim() != 3 || stored.numel() == 0 || (width != kAnyWidth && stored.size(1) != width))
+    fail(concat("is a tensor ", stored.sizes(), ", needed are features [N, ",
+                width == kAnyWidth ? "F" : std::to_string(width), ", V]"));
   if (images >= 0 && stored.size(0) != images)
     fail(concat("has features of ", stored.size(0), " images, the class has ", images));
   const at::Tensor features = stored.to(at::kFloat);

@@ -1,10 +1,10 @@
-#include "diptych/data/class_features.h"
+#include "diptych/core/tensor/class_features.h"
 
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include "diptych/core/error.h"
 #include "support/tensor_near.h"
-#include "unit/data/corpus_fixture.h"
 
 // The files of tests/golden/torch7 are made by scripts/golden/torch7.py.
 
@@ -17,6 +17,16 @@ std::filesystem::path golden_features(const std::string& name) {
   return std::filesystem::path(DIPTYCH_GOLDEN_DIR) / "torch7" / name;
 }
 
+template <class Act>
+std::string class_features_error(Act&& act) {
+  try {
+    act();
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "(read)";
+}
+
 TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
   const at::Tensor views_first = read_class_features(golden_features("features.t7"), 3, 2);  // stored out of order
   EXPECT_EQ(views_first.scalar_type(), at::kFloat);
@@ -27,7 +37,7 @@ TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
 
 TEST(ClassFeatures, OtherContentIsRefused) {
   const auto message = [](const char* name, int64_t width = 3, int64_t images = -1) {
-    return data_error([&] { read_class_features(golden_features(name), width, images); });
+    return class_features_error([&] { read_class_features(golden_features(name), width, images); });
   };
   EXPECT_THAT(message("features.t7", kReedFeatures), HasSubstr("[2, 3, 4], needed are features [N, 1024, V]"));
   EXPECT_THAT(message("features.t7", 3, 5), HasSubstr("features of 2 images, the class has 5"));
@@ -36,6 +46,8 @@ TEST(ClassFeatures, OtherContentIsRefused) {
   EXPECT_THAT(message("features_nan.t7"), HasSubstr("not finite"));
   EXPECT_THAT(message("mixed.t7"), HasSubstr("holds a table of"));
   EXPECT_THAT(message("absent.t7"), HasSubstr("No such file"));
+  EXPECT_EQ(message("features.t7", kAnyWidth), "(read)");
+  EXPECT_THAT(message("features_flat.t7", kAnyWidth), HasSubstr("[2, 3], needed are features [N, F, V]"));
 }
 
 }  // namespace
