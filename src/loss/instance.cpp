@@ -61,8 +61,8 @@ Classifier InstanceLoss::new_classifier(const std::string& prefix, const LossCon
 LossValue InstanceLoss::forward(const LossInput& input) {
   loss_support::check_views("instance", input.x, input.y, input.label);
   const auto dropped = [&](const at::Tensor& x) { return at::dropout(x, options_.dropout, is_training()); };
-  return instance_loss(dropped(input.x), dropped(input.y), input.label, image_, text_, options_.text_weight,
-                       options_.label_smoothing);
+  return instance_loss(dropped(input.x), dropped(input.y), input.label, image_, text_,
+                       input.text_weight.value_or(options_.text_weight), options_.label_smoothing);
 }
 
 }  // namespace diptych

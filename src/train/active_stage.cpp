@@ -46,6 +46,11 @@ ActiveStage::ActiveStage(const Experiment& experiment, const DataBundle& data, S
       steps_per_epoch(fit->active() ? 1 : sampler->batches_per_epoch() / experiment.train.accumulate) {
   if (fit->active()) return;
   require_fitted_text(experiment, system, at.stage);
+  if (options.text_weight && !system.objective->weighs_text(weights))
+    throw UsageError("",
+                     concat("train.stages '", options.name, "': text_weight = ", *options.text_weight,
+                            ", but no term of the objective that trains here weighs its text side"),
+                     "leave it out, or add {type: instance} to the objective");
   optimizer->set_parameters(trainable_parameters(system, options));
   schedule->restore(at.schedule);
   if (steps_per_epoch < 1)

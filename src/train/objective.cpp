@@ -42,6 +42,12 @@ bool Objective::needs_back_scores(const std::vector<double>& weights) const {
   return false;
 }
 
+bool Objective::weighs_text(const std::vector<double>& weights) const {
+  for (size_t i = 0; i < losses_.size(); ++i)
+    if (weights[i] != 0 && losses_[i]->weighs_text()) return true;
+  return false;
+}
+
 bool Objective::classifies() const {
   return std::ranges::any_of(losses_, [](const auto& loss) { return loss->classifies(); });
 }

@@ -79,6 +79,7 @@ ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveSta
   if (back.defined()) input.back_scores = system.model->scorer().forward(back, input.source);
   input.label = batch.label;
   input.image_row = batch.target_row.defined() ? batch.target_row : batch.image_row;
+  input.text_weight = stage.options.text_weight;
   input.step = step;
   input.epoch = epoch;
   return system.objective->forward(input, stage.weights);

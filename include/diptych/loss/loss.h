@@ -18,8 +18,9 @@ struct LossInput {
   at::Tensor source_row;   // [B] int64: equal rows = the same source image
   at::Tensor back_scores;  // [B, B], rows y with the change of its text taken back (Composer::undo), columns source;
                            // undefined unless a loss needs it, and where the composer has no way back
-  int64_t step = 0;        // optimiser steps since the start of the run
-  double epoch = 0;        // epochs since the start of the run, fractional
+  std::optional<double> text_weight;  // of the running stage, for a loss that weighs_text(); none: the loss's own
+  int64_t step = 0;                   // optimiser steps since the start of the run
+  double epoch = 0;                   // epochs since the start of the run, fractional
 };
 
 /// One term of the objective. Registry "loss". Owns its classifier, if it has one: parameters of a loss are trained and
@@ -32,6 +33,8 @@ class Loss : public torch::nn::Module {
   virtual bool needs_scores() const = 0;
   /// True if it reads back_scores.
   virtual bool needs_back_scores() const { return false; }
+  /// True if it has a weight of its text side that a stage may replace (LossInput::text_weight).
+  virtual bool weighs_text() const { return false; }
   /// True if `label` must lie in [0, classes).
   virtual bool classifies() const { return false; }
 };

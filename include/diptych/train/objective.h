@@ -30,6 +30,8 @@ class Objective : public torch::nn::Module {
   /// Of the terms whose weight is not 0.
   bool needs_back_scores(const std::vector<double>& weights) const;
   bool classifies() const;
+  /// Whether a stage's text_weight means something to a term whose weight is not 0.
+  bool weighs_text(const std::vector<double>& weights) const;
   std::vector<double> weights(const StageOptions& stage) const;
   const std::vector<std::string>& names() const { return names_; }
 

@@ -295,6 +295,17 @@ TEST(InstanceLossModule, DropsFeaturesOnlyWhileTraining) {
   EXPECT_NE(loss->forward(input).total.item<double>(), still);
 }
 
+TEST(InstanceLossModule, TheWeightOfAStageReplacesItsOwn) {
+  const auto loss = loss_of("{type: instance, text_weight: 0.5}");
+  EXPECT_TRUE(loss->weighs_text());
+  LossInput input = toy_input();
+  for (const auto& [stage, weight] : {std::pair{std::optional<double>(), 0.5}, {std::optional(0.1), 0.1}}) {
+    input.text_weight = stage;
+    const LossValue value = loss->forward(input);
+    EXPECT_NEAR(value.total.item<double>(), value.x_to_y.item<double>() + weight * value.y_to_x.item<double>(), 1e-5);
+  }
+}
+
 TEST(InstanceLossModule, ParametersFollowTheOptions) {
   const auto names = [](const std::string& yaml) { return loss_of(yaml)->named_parameters().keys(); };
   EXPECT_THAT(names("{type: instance}"), ElementsAre("weight", "bias"));
