@@ -26,6 +26,7 @@ struct InstanceOptions {
 
 /// instance_loss with its own classifier(s): parameters `weight` [D, C] and `bias` [C], or, not shared, `image_weight`,
 /// `image_bias`, `text_weight`, `text_bias`. Xavier uniform, biases 0. Dropout only in training mode.
+/// Captions that another loss chose beside the batch are classified too, under their own labels.
 class InstanceLoss final : public Loss {
  public:
   using Options = InstanceOptions;

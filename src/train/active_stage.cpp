@@ -51,6 +51,9 @@ ActiveStage::ActiveStage(const Experiment& experiment, const DataBundle& data, S
                      concat("train.stages '", options.name, "': text_weight = ", *options.text_weight,
                             ", but no term of the objective that trains here weighs its text side"),
                      "leave it out, or add {type: instance} to the objective");
+  if (const Loss* chooser = system.objective->chooser(weights))
+    candidates.emplace(data, data.training_captions(experiment.train.limit_images), *chooser,
+                       static_cast<uint64_t>(experiment.seed));
   optimizer->set_parameters(trainable_parameters(system, options));
   schedule->restore(at.schedule);
   if (steps_per_epoch < 1)

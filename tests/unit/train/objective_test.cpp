@@ -35,5 +35,18 @@ TEST(Objective, KnowsWhetherAStageCanWeighTheTextSide) {
   EXPECT_FALSE(objective.weighs_text({1, 0}));
 }
 
+TEST(Objective, OneTermAtMostChoosesCaptionsBesideTheBatch) {
+  const Catalog catalog;
+  const std::string mines = "{type: dualpath_rank, text_negative: mined, candidates: 4}";
+  const Experiment one = experiment_of(catalog, "[{type: instance}, " + mines + "]");
+  const Objective objective(one.objective, LossContext{2, 2});
+  ASSERT_NE(objective.chooser(), nullptr);
+  EXPECT_EQ(objective.chooser()->candidates(), 4);
+  EXPECT_NE(objective.chooser({0, 1}), nullptr);
+  EXPECT_EQ(objective.chooser({1, 0}), nullptr) << "a term that is off chooses nothing";
+  const Experiment two = experiment_of(catalog, "[" + mines + ", " + mines + "]");
+  EXPECT_THROW(Objective(two.objective, LossContext{2, 2}), UsageError);
+}
+
 }  // namespace
 }  // namespace diptych
