@@ -181,9 +181,10 @@ TEST(ForwardBatch, ChosenCaptionsGetGradients) {
     std::vector<bool> seen(static_cast<size_t>(rows.size(0)));
     for (const at::Tensor& tokens : {chosen.tokens, training.batch.tokens})
       for (int64_t i = 0; i < tokens.size(0); ++i) seen[static_cast<size_t>(tokens[i][0].item<int64_t>())] = true;
-    for (size_t word = 0; word < seen.size(); ++word)
-      if (!seen[word])
-        EXPECT_EQ(rows[static_cast<int64_t>(word)].item<double>(), 0) << "a candidate that lost: " << word;
+    for (size_t word = 0; word < seen.size(); ++word) {
+      if (seen[word]) continue;
+      EXPECT_EQ(rows[static_cast<int64_t>(word)].item<double>(), 0) << "a candidate that lost: " << word;
+    }
   }
 }
 
