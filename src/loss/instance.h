@@ -13,7 +13,9 @@ struct InstanceOptions {
     field("shared", self.shared, "one classifier for both views (Zheng et al. 2020); false is their ablation");
     field("bias", self.bias, "a bias per class (Zheng et al. 2020: with Flickr30k and CUHK-PEDES, without on COCO)");
     field("text_weight", self.text_weight,
-          "weight of the text side (Zheng et al. 2020: 1 in stage I, 0.1 or 0.5 in stage II)", {.lo = 0, .hi = 1e3});
+          "weight of the text side (Zheng et al. 2020: 1 in stage I, 0.1 or 0.5 in stage II); a stage's text_weight "
+          "replaces it",
+          {.lo = 0, .hi = 1e3});
     field("label_smoothing", self.label_smoothing, "share of the target spread over all classes (Szegedy et al. 2016)",
           {.lo = 0, .hi = 0.99});
     field("dropout", self.dropout,
@@ -24,6 +26,7 @@ struct InstanceOptions {
 
 /// instance_loss with its own classifier(s): parameters `weight` [D, C] and `bias` [C], or, not shared, `image_weight`,
 /// `image_bias`, `text_weight`, `text_bias`. Xavier uniform, biases 0. Dropout only in training mode.
+/// Captions that another loss chose beside the batch are classified too, under their own labels.
 class InstanceLoss final : public Loss {
  public:
   using Options = InstanceOptions;
@@ -32,6 +35,7 @@ class InstanceLoss final : public Loss {
   bool needs_embeddings() const override { return true; }
   bool needs_scores() const override { return false; }
   bool classifies() const override { return true; }
+  bool weighs_text() const override { return true; }
 
  private:
   Classifier new_classifier(const std::string& prefix, const LossContext& context);

@@ -101,7 +101,8 @@ Encoded TextResNet::encode(const at::Tensor& words, const at::Tensor& length) {
 
 Encoded TextResNet::encode_started(const at::Tensor& length, int64_t steps, const Fill& fill) {
   const at::Tensor read = length.clamp_max(options_.length);
-  if (!is_training() && options_.test_shifts == TestShifts::all) return encode_everywhere(read, steps, fill);
+  if (!is_training() && options_.test_shifts == TestShifts::all && !one_view_)
+    return encode_everywhere(read, steps, fill);
   at::Tensor start = at::zeros_like(read);
   if (is_training() && options_.shift) {  // uniform over 0 ... places left; rounding must not reach one more
     const at::Tensor left = options_.length - read;

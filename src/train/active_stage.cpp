@@ -46,6 +46,14 @@ ActiveStage::ActiveStage(const Experiment& experiment, const DataBundle& data, S
       steps_per_epoch(fit->active() ? 1 : sampler->batches_per_epoch() / experiment.train.accumulate) {
   if (fit->active()) return;
   require_fitted_text(experiment, system, at.stage);
+  if (options.text_weight && !system.objective->weighs_text(weights))
+    throw UsageError("",
+                     concat("train.stages '", options.name, "': text_weight = ", *options.text_weight,
+                            ", but no term of the objective that trains here weighs its text side"),
+                     "leave it out, or add {type: instance} to the objective");
+  if (const Loss* chooser = system.objective->chooser(weights))
+    candidates.emplace(data, data.training_captions(experiment.train.limit_images), *chooser,
+                       static_cast<uint64_t>(experiment.seed));
   optimizer->set_parameters(trainable_parameters(system, options));
   schedule->restore(at.schedule);
   if (steps_per_epoch < 1)

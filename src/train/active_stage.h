@@ -1,9 +1,11 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "diptych/train/checkpoint.h"
 #include "diptych/train/system.h"
+#include "train/candidates.h"
 
 namespace diptych {
 
@@ -18,8 +20,9 @@ struct ActiveStage {
   Freezer freezer;
   std::shared_ptr<Optimizer> optimizer;
   std::shared_ptr<Schedule> schedule;
-  std::shared_ptr<Sampler> sampler;  // null where no gradient steps are taken
-  std::vector<double> weights;       // of the objective's terms
+  std::shared_ptr<Sampler> sampler;             // null where no gradient steps are taken
+  std::vector<double> weights;                  // of the objective's terms
+  std::optional<CandidateCaptions> candidates;  // of the term that chooses captions beside the batch
   bool image_frozen = false;
   int64_t steps_per_epoch = 0;
 

@@ -37,13 +37,14 @@ void validate_fit(const StageOptions& stage, const std::string& at, const Origin
       stage.epochs == 1,
       concat(at, ".epochs = ", stage.epochs, ", but with fit = ", stage.fit.type(), " the training split is read once"),
       at + ".epochs: 1", origin, complaints);
-  complain_unless(stage.freeze.empty() && stage.freeze_statistics.empty() && stage.groups.empty() &&
-                      stage.term_weights.empty() && stage.warmup_epochs == 0,
-                  concat(at,
-                         ": freeze, freeze_statistics, groups, term_weights and warmup_epochs are for gradient "
-                         "steps; a stage with fit = ",
-                         stage.fit.type(), " takes none"),
-                  "leave them out", origin, complaints);
+  complain_unless(
+      stage.freeze.empty() && stage.freeze_statistics.empty() && stage.groups.empty() && stage.term_weights.empty() &&
+          !stage.text_weight && stage.warmup_epochs == 0,
+      concat(at,
+             ": freeze, freeze_statistics, groups, term_weights, text_weight and warmup_epochs are for gradient "
+             "steps; a stage with fit = ",
+             stage.fit.type(), " takes none"),
+      "leave them out", origin, complaints);
 }
 
 }  // namespace

@@ -15,6 +15,9 @@ Objective::Objective(const List<TermOptions>& terms, const LossContext& context)
     weights_.push_back(term.weight);
     losses_.push_back(register_module(std::to_string(losses_.size()), term.loss.make(context)));
   }
+  if (std::ranges::count_if(losses_, [](const auto& loss) { return loss->candidates() > 0; }) > 1)
+    throw UsageError("", "objective: two terms choose captions beside the batch, and a step makes one choice",
+                     "let one of them take its negatives from the batch");
 }
 
 ObjectiveValue Objective::forward(const LossInput& input, const std::vector<double>& weights) {
@@ -39,6 +42,20 @@ bool Objective::needs_embeddings() const {
 bool Objective::needs_back_scores(const std::vector<double>& weights) const {
   for (size_t i = 0; i < losses_.size(); ++i)
     if (weights[i] != 0 && losses_[i]->needs_back_scores()) return true;
+  return false;
+}
+
+const Loss* Objective::chooser() const { return chooser(std::vector<double>(losses_.size(), 1)); }
+
+const Loss* Objective::chooser(const std::vector<double>& weights) const {
+  for (size_t i = 0; i < losses_.size(); ++i)
+    if (weights[i] != 0 && losses_[i]->candidates() > 0) return losses_[i].get();
+  return nullptr;
+}
+
+bool Objective::weighs_text(const std::vector<double>& weights) const {
+  for (size_t i = 0; i < losses_.size(); ++i)
+    if (weights[i] != 0 && losses_[i]->weighs_text()) return true;
   return false;
 }
 

@@ -2,8 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "train/caption_batch.h"
 #include "train/parameter_groups.h"
 
 namespace diptych {
@@ -43,15 +45,31 @@ at::Tensor encode_composed(JointModel& model, const Batch& batch, bool image_fro
   return take_back ? model.composer()->undo(input.y.to(at::kFloat), parts.text) : at::Tensor();
 }
 
-/// x, the images of the pairs, and y, their texts; with the scores of a PairScorer.
-void encode_pairs(System& system, const Batch& batch, bool image_frozen, LossInput& input) {
+/// The captions of a batch and behind them those that a loss chose, if it did.
+CaptionBatch all_captions(const Batch& batch, const LabelledCaptions& chosen) {
+  if (!chosen.tokens.defined()) return {batch.tokens, batch.length};
+  const int64_t steps = std::max(batch.tokens.size(1), chosen.tokens.size(1));
+  const auto padded = [&](const at::Tensor& tokens) {
+    return at::constant_pad_nd(tokens, {0, steps - tokens.size(1)});
+  };
+  return {at::cat({padded(batch.tokens), padded(chosen.tokens)}), at::cat({batch.length, chosen.length})};
+}
+
+/// x, the images of the pairs, and y, their texts, and the chosen ones; with the scores of a PairScorer.
+void encode_pairs(System& system, const Batch& batch, const LabelledCaptions& chosen, bool image_frozen,
+                  LossInput& input) {
   at::Tensor features = batch.image;
   if (const bool cached = features.dim() < 4; !cached) {
     const at::AutoGradMode gradients(!image_frozen);
     features = system.model->image_features(batch.image);
   }
-  const Encoded x = system.model->image_view(features), y = system.model->text_view(batch.tokens, batch.length);
+  const CaptionBatch texts = all_captions(batch, chosen);
+  const Encoded x = system.model->image_view(features), y = system.model->text_view(texts.tokens, texts.length);
   input.x = x.global.index_select(0, batch.image_index), input.y = y.global;
+  if (chosen.label.defined()) {
+    const int64_t pairs = batch.length.size(0);
+    input.y = y.global.narrow(0, 0, pairs), input.chosen = y.global.slice(0, pairs), input.chosen_label = chosen.label;
+  }
   if (PairScorer* scorer = system.model->pair_scorer(); scorer && system.objective->needs_scores()) {
     const PairScores pairs = scorer->pairs(x, y);  // of every distinct image
     input.scores = pairs.scores.index_select(0, batch.image_index);
@@ -64,6 +82,8 @@ void encode_pairs(System& system, const Batch& batch, bool image_frozen, LossInp
 ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveStage& stage, Precision precision,
                              int64_t step, double epoch) {
   LossInput input;
+  LabelledCaptions chosen;
+  if (stage.candidates) chosen = stage.candidates->choose(system, batch, precision, step);
   at::Tensor back;
   {
     const AutocastScope autocast(precision, system.device.type());
@@ -71,14 +91,19 @@ ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveSta
       back = encode_composed(*system.model, batch, stage.image_frozen,
                              system.objective->needs_back_scores(stage.weights), input);
     else
-      encode_pairs(system, batch, stage.image_frozen, input);
+      encode_pairs(system, batch, chosen, stage.image_frozen, input);
   }
   input.x = input.x.to(at::kFloat), input.y = input.y.to(at::kFloat);
   if (system.objective->needs_scores() && !input.scores.defined())
     input.scores = system.model->scorer().forward(input.x, input.y);
+  if (input.chosen.defined()) {
+    input.chosen = input.chosen.to(at::kFloat);
+    input.chosen_scores = system.model->scorer().forward(input.x, input.chosen);
+  }
   if (back.defined()) input.back_scores = system.model->scorer().forward(back, input.source);
   input.label = batch.label;
   input.image_row = batch.target_row.defined() ? batch.target_row : batch.image_row;
+  input.text_weight = stage.options.text_weight;
   input.step = step;
   input.epoch = epoch;
   return system.objective->forward(input, stage.weights);

@@ -10,7 +10,8 @@
 namespace diptych {
 
 /// Images and captions of a batch (on the system's device) through the model and the objective. Cached features in
-/// batch.image skip the image encoder; a frozen encoder builds no graph.
+/// batch.image skip the image encoder; a frozen encoder builds no graph. With stage.candidates the captions that a loss
+/// chooses for this step pass through the text encoder behind the batch's own.
 ObjectiveValue forward_batch(System& system, const Batch& batch, const ActiveStage& stage, Precision precision,
                              int64_t step, double epoch);
 

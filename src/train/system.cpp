@@ -192,6 +192,11 @@ std::shared_ptr<System> build_system(const Experiment& experiment, const DataBun
                      concat("model.scorer: ", experiment.model.scorer.type(),
                             " scores pairs, but no term of the objective uses scores: the scorer would never learn"),
                      "add a ranking loss, for example {type: bidirectional_triplet, mining: sum}");
+  if (objective->chooser() && (model->composer() || model->pair_scorer()))
+    throw UsageError("",
+                     "objective: candidates of the training set are for images and captions whose embeddings are "
+                     "compared, not for composed queries or a scorer of pairs",
+                     "text_negative: hardest");
   if (model->query_dimension() != model->dimension() && objective->needs_embeddings())
     throw UsageError("",
                      concat("model.composer: ", experiment.model.composer.type(),

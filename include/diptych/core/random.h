@@ -32,7 +32,8 @@ enum class Stream : uint64_t {
   captions = 5,
   split = 6,
   init = 7,
-  report = 8
+  report = 8,
+  candidates = 9
 };
 
 /// Fisher-Yates permutation of 0..n-1.

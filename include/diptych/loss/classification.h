@@ -61,11 +61,13 @@ struct Classifier {
 /// label            [B] int64 in [0, C)
 /// image, text      classifiers; the paper shares one (pass it twice: it is then multiplied once)
 /// label_smoothing  in [0, 1)
+/// text_label       [rows of y], where y has other rows than x (mined captions, Zheng et al.); undefined: label
 /// returns          x_to_y = mean CE of the images, y_to_x = of the texts (before text_weight), total
 /// throws           ShapeError also for labels outside [0, C) (checked on CPU tensors)
 ///
 /// Rows are independent: an image in several rows counts once per caption.
 LossValue instance_loss(const at::Tensor& x, const at::Tensor& y, const at::Tensor& label, const Classifier& image,
-                        const Classifier& text, double text_weight = 1, double label_smoothing = 0);
+                        const Classifier& text, double text_weight = 1, double label_smoothing = 0,
+                        const at::Tensor& text_label = {});
 
 }  // namespace diptych

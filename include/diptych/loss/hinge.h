@@ -96,9 +96,10 @@ enum class DualpathAnchors { first_half, all };
 constexpr auto enum_names(DualpathAnchors) {
   return std::array{std::pair{DualpathAnchors::first_half, "first_half"}, std::pair{DualpathAnchors::all, "all"}};
 }
-enum class TextNegative { hardest, random };
+enum class TextNegative { hardest, random, mined };
 constexpr auto enum_names(TextNegative) {
-  return std::array{std::pair{TextNegative::hardest, "hardest"}, std::pair{TextNegative::random, "random"}};
+  return std::array{std::pair{TextNegative::hardest, "hardest"}, std::pair{TextNegative::random, "random"},
+                    std::pair{TextNegative::mined, "mined"}};
 }
 
 struct DualpathRankOptions {
@@ -107,6 +108,7 @@ struct DualpathRankOptions {
   TextNegative text_negative = TextNegative::hardest;
   std::optional<int64_t> pool = std::nullopt;
   BatchReduction reduction = BatchReduction::mean;
+  std::optional<int64_t> candidates = std::nullopt;
   static void visit(auto& self, auto& field) {
     field("margin", self.margin, "hinge margin in units of the scores (Zheng et al. 2020: 1 with cosines)",
           {.lo = 0, .hi = 1e3});
@@ -114,37 +116,56 @@ struct DualpathRankOptions {
           "first_half: only the batch's first half is ranked, its second half gives the negative images (Zheng et al. "
           "2020); all: every row is ranked");
     field("text_negative", self.text_negative,
-          "the caption of another label that scores best with the image (Zheng et al. 2020: Flickr30k, COCO), or one "
-          "drawn at random (CUHK-PEDES)");
+          "the caption of another label that scores best with the image, among those of the batch (hardest) or among "
+          "candidates of the training set (mined; Zheng et al. 2020: Flickr30k, COCO), or one of the batch drawn at "
+          "random (CUHK-PEDES)");
     field("pool", self.pool,
           "how many captions of other labels, drawn anew for every image, the hardest is sought among; null: all of "
-          "the batch (Zheng et al. 2020: 256 of the training set)",
+          "the batch",
           {.lo = 1, .hi = 1e6});
     field("reduction", self.reduction,
           "sum over the anchors, or mean: divided by the batch's rows (Zheng et al. 2020)");
+    field("candidates", self.candidates,
+          "how many captions of the training set, drawn anew for every step, mined chooses from (Zheng et al. 2020: "
+          "256); null otherwise",
+          {.lo = 1, .hi = 1e6});
   }
   void validate(const std::string& path, const Origin& origin, Complaints& complaints) const;
 };
 
+/// Captions from beside the batch, one for each anchor of dualpath_rank_loss.
+struct MinedCaptions {
+  at::Tensor scores;  // [A], of the anchor's image and its caption; differentiable
+  at::Tensor label;   // [A] int64
+};
+
+/// Which captions those are: t(i) = argmax_k s_ik over the candidates k of another label than i's.
+///
+/// scores           [A, K] of the anchors' images and the candidates; those of the network in test mode
+/// label            [A] int64;  candidate_label  [K] int64, K > 0
+/// returns          [A] int64, columns of scores. An anchor without a candidate of another label gets some candidate
+///                  of its own, which dualpath_rank_loss leaves out
+at::Tensor mine_captions(const at::Tensor& scores, const at::Tensor& label, const at::Tensor& candidate_label);
+
 /// Ranking loss of the dual-path network: one negative caption and one negative image per pair.
 ///
 ///   L = sum_i [m - (s_ii - s_{i,t(i)})]+ + [m - (s_ii - s_{n(i),i})]+          (Zheng et al., TOMM 2020)
-///   t(i): caption of another label than i's, the best scoring of a pool or a random one
+///   t(i): caption of another label than i's, the best scoring of the batch or of a pool of it, a random one, or the
+///   one that mine_captions chose
 ///   n(i): image of another label; the one half a batch away, or the next after it that has another label
 ///
 /// scores   [B, B]; in the paper cosines of the features after their ReLU and before dropout
+/// mined    of the anchors, for text_negative: mined, otherwise not read
 /// returns  x_to_y = the terms of t (images among captions), y_to_x = those of n, each summed (reduction mean: divided
 ///          by B whatever the number of anchors, so that anchors: first_half with mean has the paper's proportion to
 ///          its instance loss); total = their sum
 ///
 /// An anchor without a caption or image of another label gives 0 for it. Draws come from torch's generator.
 ///
-/// What differs from layumi/Image-Text-Embedding: there the pool is 256 captions of the whole training set, scored by
-/// the network in test mode, and the chosen captions form a third part of the batch; here captions are chosen among the
-/// batch's own (a batch of 512 with pool: 256 sees as many), by the scores that are differentiated, i.e. in training
-/// mode. That the chosen captions also take part in the text side of the instance loss under their own labels holds
-/// here of itself, since they stand in the batch.
-LossValue dualpath_rank_loss(const at::Tensor& scores, const at::Tensor& label,
-                             const DualpathRankOptions& options = {});
+/// With mined this is the loss of layumi/Image-Text-Embedding, where the mined captions take the place of the second
+/// half's own; here these stay, in the batch and in the instance loss. hardest is cheaper: it chooses among the
+/// captions of the batch, by the scores that are differentiated, that is in training mode.
+LossValue dualpath_rank_loss(const at::Tensor& scores, const at::Tensor& label, const DualpathRankOptions& options = {},
+                             const MinedCaptions& mined = {});
 
 }  // namespace diptych

@@ -36,9 +36,12 @@ class TextEncoder : public torch::nn::Module {
   virtual int64_t local_features() const { return features(); }
 
   void want_local(bool on) { local_ = on; }
+  /// For a while (choosing among many captions): evaluation sees a text once where it otherwise takes the mean over
+  /// several views of it, as text_resnet may.
+  void want_one_view(bool on) { one_view_ = on; }
 
  protected:
-  bool local_ = false;
+  bool local_ = false, one_view_ = false;
 };
 
 /// What a text encoder derives from in addition if part of it is fitted to the training captions in closed form or by

@@ -96,6 +96,7 @@ struct StageOptions {
   double warmup_epochs = 0;
   List<GroupOptions> groups{GroupOptions{}};
   std::vector<double> term_weights;
+  std::optional<double> text_weight;
   std::optional<int64_t> batch_size;
   Augment augment = Augment::full;
   Choice<FitRegistry> fit;
@@ -113,6 +114,9 @@ struct StageOptions {
     field("term_weights", self.term_weights,
           "weights of the objective's terms in this stage; empty = their own; 0 turns a term off",
           Field{.lo = 0, .hi = 1e6, .resume = Resume::warn});
+    field("text_weight", self.text_weight,
+          "weight of the text side of terms that weigh it (instance) in this stage; null = the terms' own text_weight",
+          Field{.lo = 0, .hi = 1e3, .resume = Resume::warn});
     field("batch_size", self.batch_size, "pairs per step in this stage; null = train.batch_size",
           Field{.lo = 1, .hi = 1 << 20});
     field("augment", self.augment,
@@ -120,7 +124,7 @@ struct StageOptions {
           "is encoded once and its features are cached");
     field("fit", self.fit,
           "other than none: no gradient steps, but one reading of the training split that finds parameters in closed "
-          "form; epochs is then 1, everything is frozen, and optim, schedule, groups and term_weights play no part");
+          "form; epochs is then 1, everything is frozen, and optim, schedule, groups and weights play no part");
   }
   bool fits() const { return fit.type() != "none"; }
 };

@@ -22,6 +22,7 @@ struct ObjectiveValue {
 /// The weighted list of losses of an experiment. Submodules "0", "1", ... hold the losses' parameters.
 class Objective : public torch::nn::Module {
  public:
+  /// throws UsageError if two terms choose captions beside the batch.
   Objective(const List<TermOptions>& terms, const LossContext& context);
   /// weights: one per term; input.scores must be defined if needs_scores().
   ObjectiveValue forward(const LossInput& input, const std::vector<double>& weights);
@@ -30,6 +31,12 @@ class Objective : public torch::nn::Module {
   /// Of the terms whose weight is not 0.
   bool needs_back_scores(const std::vector<double>& weights) const;
   bool classifies() const;
+  /// The term that chooses captions beside the batch (Loss::candidates), or, of a stage, if its weight is not 0; null
+  /// if none does.
+  const Loss* chooser() const;
+  const Loss* chooser(const std::vector<double>& weights) const;
+  /// Whether a stage's text_weight means something to a term whose weight is not 0.
+  bool weighs_text(const std::vector<double>& weights) const;
   std::vector<double> weights(const StageOptions& stage) const;
   const std::vector<std::string>& names() const { return names_; }
 

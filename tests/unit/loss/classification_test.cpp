@@ -107,6 +107,15 @@ TEST(InstanceLoss, TwoEqualClassifiersGiveWhatASharedOneGives) {
   EXPECT_NEAR(number(shared.total), number(shared.x_to_y) + 0.1 * number(shared.y_to_x), 1e-12);
 }
 
+TEST(InstanceLoss, FurtherTextsHaveLabelsOfTheirOwn) {
+  const Classifier shared{e2_weight(), {}}, equal{e2_weight().clone(), {}};
+  const at::Tensor more = at::cat({e1_y(), e1_y().narrow(0, 1, 2)}), label = integers({0, 0, 1, 2, 2, 0});
+  // the texts alone, as if they were images: one row an entry
+  const double expected = number(instance_loss(more, more, label, shared, shared).x_to_y);
+  for (const Classifier& text : {shared, equal})
+    expect_directions(instance_loss(e1_x(), more, e1_label(), shared, text, 0.1, 0, label), 1.603556, expected);
+}
+
 TEST(InstanceLoss, GradientsMatchDifferencesForEveryOption) {
   const at::Tensor x = wave({4, 3}, 0.2), y = wave({4, 3}, 1.1), bias = wave({3}, 2.0);
   for (const bool shared : {true, false})

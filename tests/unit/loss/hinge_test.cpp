@@ -256,6 +256,44 @@ TEST(DualpathRankLoss, RandomCaptionsAreEquallyLikely) {
   EXPECT_NEAR(sum / 600, 0.5 + 2.5 / 3, 0.05);
 }
 
+TEST(DualpathRankLoss, MinedCaptionsComeFromOutsideOfTheBatch) {
+  // anchors 0 and 1 with .8 and .5; captions with .7 and .2: hinges .9 and .7. Images as in the worked example
+  const DualpathRankOptions options{.text_negative = TextNegative::mined, .reduction = BatchReduction::sum};
+  const MinedCaptions mined{at::tensor({.7, .2}, at::kDouble), integers({8, 9})};
+  expect_directions(dualpath_rank_loss(dualpath_scores(), at::arange(4), options, mined), 0.9 + 0.7, 1.1 + 0.6);
+  const MinedCaptions own{mined.scores, integers({8, 1})};  // of anchor 1's label: no negative of it
+  expect_directions(dualpath_rank_loss(dualpath_scores(), at::arange(4), options, own), 0.9, 1.1 + 0.6);
+}
+
+TEST(DualpathRankLoss, MissingMinedCaptionsAreNamed) {
+  const DualpathRankOptions options{.text_negative = TextNegative::mined};
+  EXPECT_THAT(complaint([&] { dualpath_rank_loss(dualpath_scores(), at::arange(4), options); }),
+              ::testing::HasSubstr("scores of mined captions"));
+  const MinedCaptions three{at::zeros({3}, at::kDouble), integers({7, 8, 9})};
+  EXPECT_THAT(complaint([&] { dualpath_rank_loss(dualpath_scores(), at::arange(4), options, three); }),
+              ::testing::HasSubstr("must be [2]"));
+}
+
+TEST(MineCaptions, TakesTheBestScoringCandidateOfAnotherLabel) {
+  const at::Tensor scores = matrix({{.1, .9, .4}, {.3, .2, .8}, {.5, .6, .7}});
+  const at::Tensor chosen = mine_captions(scores, integers({1, 2, 5}), integers({0, 1, 2}));
+  EXPECT_TRUE(chosen.equal(integers({2, 0, 2})));  // .9 and .8 are captions of the anchors' own labels
+  const at::Tensor none = mine_captions(scores, integers({4, 4, 4}), integers({4, 4, 4}));
+  EXPECT_TRUE((none >= 0).all().item<bool>() && (none < 3).all().item<bool>());
+}
+
+TEST(MineCaptions, ShapesThatDoNotFitAreNamed) {
+  const at::Tensor scores = at::zeros({2, 3}, at::kDouble);
+  EXPECT_THAT(complaint([&] {
+                mine_captions(scores, integers({0, 1}), integers({0, 1}));
+              }),
+              ::testing::HasSubstr("candidate_label"));
+  EXPECT_THAT(complaint([&] {
+                mine_captions(at::zeros({2, 0}), integers({0, 1}), integers({}));
+              }),
+              ::testing::HasSubstr("K > 0"));
+}
+
 TEST(DualpathRankLoss, GradientsMatchDifferencesForEveryOption) {
   for (const auto anchors : all<DualpathAnchors>())
     for (const auto negative : all<TextNegative>())
@@ -263,12 +301,16 @@ TEST(DualpathRankLoss, GradientsMatchDifferencesForEveryOption) {
         for (const int64_t batch : {4, 5}) {
           const DualpathRankOptions options{0.77, anchors, negative, {}, reduction};
           const at::Tensor label = integers({0, 1, 2, 1, 3}).narrow(0, 0, batch);
-          expect_gradients(
-              [&](const at::Tensor& scores) {
-                at::manual_seed(11);
-                return dualpath_rank_loss(scores, label, options).total;
-              },
-              wave({batch, batch}, 0.3));
+          const int64_t mined = anchors == DualpathAnchors::all ? batch : batch / 2;
+          const at::Tensor mined_label = integers({2, 1, 0, 0, 1}).narrow(0, 0, mined);  // the second one: not counted
+          const auto loss = [&](const at::Tensor& scores, const at::Tensor& mined_scores) {
+            at::manual_seed(11);
+            return dualpath_rank_loss(scores, label, options, {mined_scores, mined_label}).total;
+          };
+          const at::Tensor scores = wave({batch, batch}, 0.3), mined_scores = wave({mined}, 0.5);
+          expect_gradients([&](const at::Tensor& moved) { return loss(moved, mined_scores); }, scores);
+          if (negative == TextNegative::mined)
+            expect_gradients([&](const at::Tensor& moved) { return loss(scores, moved); }, mined_scores);
         }
 }
 

@@ -268,6 +268,8 @@ TEST(LossOptions, RefuseWhatCannotWork) {
   EXPECT_THAT(refusal("{type: histogram, step: 0.3}"), HasSubstr("0.3 does not divide the range -1 to 1"));
   EXPECT_THAT(refusal("{type: dualpath_rank, pool: 5, text_negative: random}"),
               HasSubstr("only text_negative: hardest"));
+  EXPECT_THAT(refusal("{type: dualpath_rank, text_negative: mined}"), HasSubstr("candidates: has no value"));
+  EXPECT_THAT(refusal("{type: dualpath_rank, candidates: 9}"), HasSubstr("only text_negative: mined reads it"));
   EXPECT_THAT(refusal("{type: bidirectional_triplet, positives: labels, mask_same_label: false}"),
               HasSubstr("mask_same_label = false"));
 }
@@ -293,6 +295,48 @@ TEST(InstanceLossModule, DropsFeaturesOnlyWhileTraining) {
   EXPECT_EQ(loss->forward(input).total.item<double>(), still);
   loss->train();
   EXPECT_NE(loss->forward(input).total.item<double>(), still);
+}
+
+TEST(InstanceLossModule, ClassifiesCaptionsChosenBesideTheBatch) {
+  const auto loss = loss_of("{type: instance}");
+  LossInput input = toy_input();
+  const double before = loss->forward(input).y_to_x.item<double>();
+  input.chosen = input.y.narrow(0, 0, 2).detach().clone().requires_grad_(),
+  input.chosen_label = input.label.narrow(0, 1, 2);
+  const LossValue value = loss->forward(input);
+  EXPECT_NE(value.y_to_x.item<double>(), before);
+  value.total.backward();
+  EXPECT_GT(input.chosen.grad().abs().min().item<double>(), 0);
+}
+
+TEST(DualpathRankLossModule, ChoosesACandidateForEachAnchorAndRanksIt) {
+  const auto loss = loss_of("{type: dualpath_rank, text_negative: mined, candidates: 3}");
+  EXPECT_EQ(loss->candidates(), 3);
+  EXPECT_EQ(loss_of("{type: dualpath_rank}")->candidates(), 0);
+  LossInput input = toy_input();  // labels 0, 1, 2, 1; the first half is ranked
+  const at::Tensor candidate_label = at::tensor({1, 0, 3}, at::kLong);
+  const at::Tensor scores = at::tensor({.1f, .9f, .2f, .9f, .3f, .2f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f}).view({4, 3});
+  const at::Tensor chosen = loss->choose({scores, input.label, candidate_label});
+  EXPECT_TRUE(chosen.equal(at::tensor({2, 1}, at::kLong)));
+  input.chosen = at::ones({2, 3}).requires_grad_();
+  input.chosen_scores = at::mm(input.x, input.chosen.t());
+  input.chosen_label = candidate_label.index_select(0, chosen);
+  const at::Tensor first = (1 - input.scores.diagonal().narrow(0, 0, 2) + input.chosen_scores.diagonal()).relu();
+  const LossValue value = loss->forward(input);
+  EXPECT_NEAR(value.x_to_y.item<double>(), first.sum().item<double>() / 4, 1e-6);
+  value.total.backward();
+  EXPECT_TRUE(input.chosen.grad().defined());
+}
+
+TEST(InstanceLossModule, TheWeightOfAStageReplacesItsOwn) {
+  const auto loss = loss_of("{type: instance, text_weight: 0.5}");
+  EXPECT_TRUE(loss->weighs_text());
+  LossInput input = toy_input();
+  for (const auto& [stage, weight] : {std::pair{std::optional<double>(), 0.5}, {std::optional(0.1), 0.1}}) {
+    input.text_weight = stage;
+    const LossValue value = loss->forward(input);
+    EXPECT_NEAR(value.total.item<double>(), value.x_to_y.item<double>() + weight * value.y_to_x.item<double>(), 1e-5);
+  }
 }
 
 TEST(InstanceLossModule, ParametersFollowTheOptions) {

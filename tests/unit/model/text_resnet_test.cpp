@@ -103,6 +103,19 @@ TEST(TextResNet, AllShiftsAreTheMeanOverStarts) {
   EXPECT_THAT(out[2], TensorNear(sum / 5));
 }
 
+TEST(TextResNet, OneViewIsTheFirstStart) {
+  const auto everywhere = filled_encoder(concat(kSmallNet, "test_shifts: all}"));
+  const auto first = filled_encoder(concat(kSmallNet, "test_shifts: first}"));
+  const EvalScope scope(*everywhere), other(*first);
+  const at::Tensor mean = everywhere->forward(tokens(), lengths()).global;
+  everywhere->want_one_view(true);
+  const at::Tensor one = everywhere->forward(tokens(), lengths()).global;
+  EXPECT_THAT(one, TensorNear(first->forward(tokens(), lengths()).global));
+  EXPECT_GT((one - mean).abs().max().item<double>(), 1e-3);
+  everywhere->want_one_view(false);
+  EXPECT_THAT(everywhere->forward(tokens(), lengths()).global, TensorNear(mean));
+}
+
 TEST(TextResNet, ReadsTheFirstWordsOfALongText) {
   const auto encoder = filled_encoder("{type: text_resnet, word_dim: 5, width: 0.02, length: 4}");
   const EvalScope scope(*encoder);

@@ -105,6 +105,14 @@ TEST(Experiment, CharacterEncodersNeedCharacters) {
             std::string::npos);
 }
 
+TEST(Experiment, AFittingStageHasNoTextWeight) {
+  const Catalog catalog;
+  EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, text_weight: 0.1, fit: {type: cca}}]}").find("takes none"),
+            std::string::npos);
+  EXPECT_EQ(read(catalog, "train: {stages: [{text_weight: 0.1}]}").train.stages[0].text_weight, 0.1);
+  EXPECT_EQ(read(catalog, "train: {stages: [{epochs: 1}]}").train.stages[0].text_weight, std::nullopt);
+}
+
 TEST(Experiment, WarmUpMustFitIntoTheStage) {
   const Catalog catalog;
   EXPECT_NE(error_of(catalog, "train: {stages: [{epochs: 1, warmup_epochs: 2}]}").find("warmup_epochs"),
