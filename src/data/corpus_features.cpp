@@ -110,14 +110,15 @@ std::vector<int64_t> rows_by_class(const FeatureFile& file, const Corpus& corpus
     const auto found = classes.find(name);
     const auto count = static_cast<int64_t>(images.size());
     const auto is_rest = [&](size_t i) { return corpus.images[i].split == Split::rest; };
-    if (found == classes.end()) {
-      if (!std::ranges::all_of(images, is_rest))
+    if (found == classes.end() || found->second->count != count) {
+      if (std::ranges::all_of(images, is_rest)) continue;  // nobody asks for them
+      if (found == classes.end())
         complain(name, concat("is not there, but the corpus has ", count, " images of this class"),
                  "unpack the images/CLASS.t7 of the release that the corpus comes from");
-    } else if (found->second->count != count) {
-      complain(name,
-               concat("has features of ", found->second->count, " images, the corpus has ", count, " of this class"),
-               "texts and features must be of one release: which row is whose follows from the order of the names");
+      else
+        complain(name,
+                 concat("has features of ", found->second->count, " images, the corpus has ", count, " of this class"),
+                 "texts and features must be of one release: which row is whose follows from the order of the names");
     } else {
       for (size_t i = 0; i < images.size(); ++i) out[images[i]] = found->second->first + static_cast<int64_t>(i);
     }

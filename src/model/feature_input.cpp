@@ -9,13 +9,12 @@ namespace diptych {
 FeatureInput::FeatureInput(const Options& options) {
   const FeatureFile file(options);
   file_ = file.path(), features_ = file.features();
-  if (options.pool != RegionPooling::mean && file.regions() == 0)
+  if (options.pool != Pooling::mean && file.regions() == 0)
     throw UsageError("",
                      concat("model.image.pool = ", enum_text(options.pool), " makes one vector of regions, but ", file_,
                             " holds one vector of ", features_, " numbers for each image"),
                      "model.image.pool=mean, or a file of regions [N, R, F]: diptych encode --regions");
-  pool_ =
-      register_module("pool", std::make_shared<Pool>(static_cast<Pooling>(options.pool), options.pooling, features_));
+  pool_ = register_module("pool", std::make_shared<Pool>(options.pool, options.pooling, features_));
 }
 
 Encoded FeatureInput::forward(const at::Tensor& features) {
@@ -59,6 +58,10 @@ PythonPiece FeatureInput::python() const {
   piece.definitions.emplace_back(definition);
   piece.expression = concat("FeatureInput(", piece.expression, ")");
   return piece;
+}
+
+const FeatureFileOptions* feature_file_of(const std::any& options) {
+  return std::any_cast<FeatureInputOptions>(&options);
 }
 
 }  // namespace diptych

@@ -21,7 +21,7 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
     throw UsageError("",
                      concat("model.image_head.dim = ", image_head_->dimension(), " and model.text_head.dim = ",
                             text_head_->dimension(), " differ: both views need one joint space"),
-                     "give both heads the same dim");
+                     "give both heads the same dim; a head of type identity has its encoder's width");
   if (composer_ && pair_scorer_)
     throw UsageError(
         "",
@@ -44,8 +44,7 @@ at::Tensor JointModel::features_of_map(const at::Tensor& map) {
   return compares_places() ? map.flatten(2).transpose(1, 2) : image_->pool(map);
 }
 at::Tensor JointModel::image_embedding(const at::Tensor& features) {
-  const bool places = features.dim() == 3;  // a map one place high: pooling does not ask how places are arranged
-  return image_head_->forward(places ? image_->pool(features.transpose(1, 2).unsqueeze(2)) : features);
+  return image_head_->forward(features.dim() == 3 ? image_->pool_places(features) : features);
 }
 at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor& length) {
   return text_head_->forward(text_->forward(tokens, length).global);

@@ -2,6 +2,9 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
+#include "diptych/core/error.h"
 #include "diptych/core/text.h"
 
 namespace diptych {
@@ -70,11 +73,25 @@ at::Tensor Vgg::feature_map(const at::Tensor& image) {
 
 at::Tensor Vgg::pool(const at::Tensor& map) {
   if (!fc7_) return ConvEncoder::pool(map);
+  if (map.size(2) < 2 || map.size(3) < 2)
+    throw ShapeError(concat("vgg: a feature map of ", map.size(2), " x ", map.size(3),
+                            " is too small for the last maximum: images of at least 32 x 32 pixels are needed"));
   // torchvision's rule for pictures of other sizes: means over 7 x 7 parts. flatten() reads channel by channel.
   at::Tensor x = at::adaptive_avg_pool2d(at::max_pool2d(map, 2, 2), {kPlaces, kPlaces}).contiguous().flatten(1);
   x = at::dropout(fc6_->forward(x).relu_(), dropout_, is_training());
   x = fc7_->forward(x).relu_();
   return x.to(at::promote_types(x.scalar_type(), at::kFloat));
+}
+
+// fc6 tells places apart, so that it matters how they are arranged.
+at::Tensor Vgg::pool_places(const at::Tensor& places) {
+  if (!fc7_) return ConvEncoder::pool_places(places);
+  const int64_t side = std::llround(std::sqrt(static_cast<double>(places.size(1))));
+  if (side * side != places.size(1))
+    throw UsageError(
+        "", concat("model.image: ", places.size(1), " places are no square map, and fc7 needs to know how they lie"),
+        "data.image: as high as wide; or model.image.fc7: false");
+  return pool(places.transpose(1, 2).unflatten(2, {side, side}));
 }
 
 at::Tensor Vgg::place_weights(int64_t height, int64_t width) const {

@@ -11,13 +11,14 @@ namespace {
 /// Texts are seen once for as long as this lives.
 class OneView {
  public:
-  explicit OneView(TextEncoder& text) : text_(text) { text_.want_one_view(true); }
-  ~OneView() { text_.want_one_view(false); }
+  explicit OneView(TextEncoder& text) : text_(text), before_(text_.want_one_view(true)) {}
+  ~OneView() { text_.want_one_view(before_); }
   OneView(const OneView&) = delete;
   OneView& operator=(const OneView&) = delete;
 
  private:
   TextEncoder& text_;
+  bool before_;
 };
 
 }  // namespace

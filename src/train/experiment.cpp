@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "diptych/core/text.h"
-#include "model/feature_input.h"
 
 namespace diptych {
 namespace {
@@ -142,6 +141,9 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                   concat("evaluate.patience = ", evaluate.patience,
                          " counts evaluations without a better value, but evaluate.select = last compares none"),
                   "evaluate.select: auto, or evaluate.patience: 0", origin, complaints);
+  complain_unless(evaluate.min_gain == 0 || evaluate.patience > 0,
+                  concat("evaluate.min_gain = ", evaluate.min_gain, " is for evaluate.patience, which is 0"),
+                  "evaluate.patience: 10, or leave min_gain out", origin, complaints);
   if (select.starts_with("test/"))
     complaints.add(origin,
                    concat("evaluate.select = \"", escape_for_log(select), "\": nothing is selected on the test split"),
@@ -157,10 +159,6 @@ void Experiment::validate(const std::string&, const Origin& origin, Complaints& 
                             "\": expected auto, last or val/METRIC of evaluate.protocol = ", evaluate.protocol.type()),
                      did_you_mean("val/" + metric, choices));
   }
-}
-
-const FeatureFileOptions* ModelOptions::feature_file() const {
-  return std::any_cast<FeatureInputOptions>(&image.options());
 }
 
 std::string Experiment::selection_metric() const {

@@ -1,6 +1,8 @@
 #pragma once
 #include <torch/nn/module.h>
 
+#include <optional>
+
 #include "diptych/core/registry.h"
 #include "diptych/loss/functional.h"
 

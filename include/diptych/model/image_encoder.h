@@ -1,11 +1,15 @@
 #pragma once
 #include <torch/nn/module.h>
 
+#include <any>
+
 #include "diptych/core/registry.h"
 #include "diptych/model/composer.h"
 #include "diptych/model/encoded.h"
 
 namespace diptych {
+
+struct FeatureFileOptions;
 
 /// Images -> features. Registry "image_encoder": mobilenet_v1, mobilenet_v2, resnet18 ... resnet152, vgg16, vgg19;
 /// and features, whose "images" are rows of a feature file.
@@ -21,6 +25,8 @@ class ImageEncoder : public torch::nn::Module {
   /// From the feature map to features: forward(image).global = pool(feature_map(image)), dropout aside. The mean over
   /// places unless an encoder says otherwise. Explanations look at the map between the two.
   virtual at::Tensor pool(const at::Tensor& map) { return map.mean({2, 3}); }
+  /// The same from the places of a map, Encoded.local [B, R, C] in row order: what a cache of places leads back to.
+  virtual at::Tensor pool_places(const at::Tensor& places) { return pool(places.transpose(1, 2).unsqueeze(2)); }
   /// [G, h*w] if pooling is linear and treats channels alike: pool(map)[b, c * G + i] = sum_p weights[i, p] map[b, c,
   /// p]. Otherwise undefined.
   virtual at::Tensor place_weights(int64_t, int64_t) const { return {}; }
@@ -47,5 +53,7 @@ class ImageEncoder : public torch::nn::Module {
 };
 using ImageEncoderRegistry = Registry<ImageEncoder>;
 void register_image_encoders(ImageEncoderRegistry& encoders);
+/// Of an encoder's options: where the features lie that stand for pictures; null if it takes pictures.
+const FeatureFileOptions* feature_file_of(const std::any& options);
 
 }  // namespace diptych

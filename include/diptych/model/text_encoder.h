@@ -2,6 +2,7 @@
 #include <torch/nn/module.h>
 
 #include <functional>
+#include <utility>
 
 #include "diptych/core/registry.h"
 #include "diptych/model/encoded.h"
@@ -37,8 +38,8 @@ class TextEncoder : public torch::nn::Module {
 
   void want_local(bool on) { local_ = on; }
   /// For a while (choosing among many captions): evaluation sees a text once where it otherwise takes the mean over
-  /// several views of it, as text_resnet may.
-  void want_one_view(bool on) { one_view_ = on; }
+  /// several views of it, as text_resnet may. Returns what was wanted before.
+  bool want_one_view(bool on) { return std::exchange(one_view_, on); }
 
  protected:
   bool local_ = false, one_view_ = false;

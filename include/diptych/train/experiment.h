@@ -52,7 +52,7 @@ struct ModelOptions {
   Choice<ScorerRegistry> scorer;
   Choice<ComposerRegistry> composer;
   /// Where the features lie that stand for pictures; null if the image encoder takes pictures.
-  const FeatureFileOptions* feature_file() const;
+  const FeatureFileOptions* feature_file() const { return feature_file_of(image.options()); }
   static void visit(auto& self, auto& field) {
     field("image", self.image, "image encoder");
     field("text", self.text, "text encoder");

@@ -8,7 +8,7 @@
 
 namespace diptych {
 
-at::Tensor read_class_features(const std::filesystem::path& file, int64_t width, int64_t images) {
+at::Tensor read_class_features(const std::filesystem::path& file, int64_t width) {
   const at::Tensor stored = read_torch7_tensor(file);
   const auto fail = [&](const std::string& message) {
     throw DataError(escape_for_log(file.string(), 200), message,
@@ -20,8 +20,6 @@ at::Tensor read_class_features(const std::filesystem::path& file, int64_t width,
   if (stored.dim() != 3 || stored.numel() == 0 || (width != kAnyWidth && stored.size(1) != width))
     fail(concat("is a tensor ", stored.sizes(), ", needed are features [N, ",
                 width == kAnyWidth ? "F" : std::to_string(width), ", V]"));
-  if (images >= 0 && stored.size(0) != images)
-    fail(concat("has features of ", stored.size(0), " images, the class has ", images));
   const at::Tensor features = stored.to(at::kFloat);
   if (!at::isfinite(features).all().item<bool>()) fail("holds a feature that is not finite");
   return features;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/io/posix.h"
 #include "core/tensor/feature_array.h"
 #include "diptych/core/tensor/class_features.h"
 #include "diptych/core/text.h"
@@ -33,6 +32,9 @@ at::Tensor chosen_view(const at::Tensor& stored, StoredViews views) {
 }  // namespace
 
 FeatureArray open_class_folder(const fs::path& folder, const FeatureFileOptions& options) {
+  if (!options.array.empty())
+    fail(folder, concat("array = '", escape_for_log(options.array), "': a folder of CLASS.t7 has no named arrays"),
+         "leave `array` out");
   std::vector<at::Tensor> rows;
   FeatureArray out;
   int64_t count = 0, width = kAnyWidth;

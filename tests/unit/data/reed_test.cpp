@@ -194,7 +194,9 @@ TEST(Reed, FeaturesInPlaceOfPicturesAreNoted) {
   ReedSet set;
   set.remove("images");
   for (const char* name : {"1.gull", "2.wren"}) set.folder.write("images/" + std::string(name) + ".t7", "");
-  EXPECT_THAT(set.read().notes, ElementsAre(AllOf(HasSubstr("2 classes have features (CLASS.t7) and no folder of pictures"), HasSubstr("type: features, file: ")))));
+  EXPECT_THAT(set.read().notes,
+              ElementsAre(AllOf(HasSubstr("2 classes have features (CLASS.t7) and no folder of pictures"),
+                                HasSubstr("type: features, file: "))));
 }
 
 TEST(Reed, CountsOfThePublishedSetsAreCompared) {

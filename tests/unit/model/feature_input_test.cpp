@@ -71,6 +71,7 @@ TEST(FeatureInput, PoolsRegionsAsAsked) {
     EXPECT_EQ(out.global.size(1), encoder->features()) << pool;
     EXPECT_EQ(encoder->local_features(), 2) << pool;
     EXPECT_TRUE(at::equal(out.local, regions)) << pool;
+    EXPECT_TRUE(at::equal(encoder->pool_places(regions), out.global)) << pool << ": in training as in evaluation";
     return out.global;
   };
   EXPECT_THAT(pooled("max"), TensorNear(torch::tensor({{6.f, -1.f}, {5.f, 0.f}})));
@@ -116,7 +117,7 @@ TEST(FeatureInput, AVectorForEachImageHasNothingToPool) {
       [&] {
         encoder_of(folder, at::ones({3, 4, 5}), ", pool: last");
       },
-      ThrowsMessage<UsageError>(HasSubstr("mean_max")));
+      ThrowsMessage<UsageError>(HasSubstr("regions have no order")));
   EXPECT_THROW(encoder_of(folder, at::ones({3, 4, 5}), ", pool: max")->forward(at::zeros({2, 5})), ShapeError);
 }
 

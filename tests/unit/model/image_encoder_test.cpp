@@ -236,7 +236,12 @@ TEST(Vgg, GivesFc7AndThePlacesOfItsLastMap) {
   const EvalScope scope(*encoder);
   const at::Tensor map = encoder->feature_map(images());
   EXPECT_TRUE(map.is_contiguous(at::MemoryFormat::ChannelsLast));
-  EXPECT_THAT(encoder->pool(map), TensorNear(encoder->forward(images()).global));
+  const Encoded tested = encoder->forward(images());
+  EXPECT_THAT(encoder->pool(map), TensorNear(tested.global));
+  EXPECT_THAT(encoder->pool_places(tested.local), TensorNear(tested.global)) << "what a cache of places leads back to";
+  EXPECT_THAT([&] { encoder->pool_places(tested.local.narrow(1, 0, 15)); },
+              ThrowsMessage<UsageError>(HasSubstr("15 places are no square map")));
+  EXPECT_THAT([&] { encoder->forward(images(1, 16)); }, ThrowsMessage<ShapeError>(HasSubstr("32 x 32")));
 }
 
 TEST(Vgg, PoolsItsMapWithoutTheFullyConnectedLayers) {
@@ -246,6 +251,7 @@ TEST(Vgg, PoolsItsMapWithoutTheFullyConnectedLayers) {
   const EvalScope scope(*encoder);
   const at::Tensor map = encoder->feature_map(images());
   EXPECT_THAT(encoder->forward(images()).global, TensorNear(encoder->pool(map)));
+  EXPECT_THAT(encoder->pool_places(map.flatten(2).transpose(1, 2)), TensorNear(encoder->pool(map)));
   EXPECT_THAT([] { image_encoder("{type: vgg19, pool: max}"); },
               ThrowsMessage<UsageError>(AllOf(HasSubstr("pool has no effect"), HasSubstr("fc7: false"))));
 }

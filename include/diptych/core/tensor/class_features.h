@@ -6,19 +6,16 @@
 
 namespace diptych {
 
-/// Width of the GoogLeNet features in the release of Reed et al. (CVPR 2016).
-constexpr int64_t kReedFeatures = 1024;
-/// Any width: the file's own.
+/// Any width: the file's own (1024 in the release of Reed et al., CVPR 2016).
 constexpr int64_t kAnyWidth = -1;
 
 /// The image features of one class in that release, `images/CLASS.t7`: V views (crops) of each of N images.
 ///
 /// width    features of a view, the middle dimension of the file; kAnyWidth takes what is there
-/// images   how many images the class has; negative: not known
 /// returns  [N, width, V] float32, finite. Row n is taken for the n-th image of the class in order of name, which the
 ///          release does not state; the code of the paper tests with view 0
 /// throws   DataError: no .t7 file (torch7.h), not three dimensions of those sizes, no float or double numbers, a value
 ///          that is not finite
-at::Tensor read_class_features(const std::filesystem::path& file, int64_t width = kReedFeatures, int64_t images = -1);
+at::Tensor read_class_features(const std::filesystem::path& file, int64_t width = kAnyWidth);
 
 }  // namespace diptych

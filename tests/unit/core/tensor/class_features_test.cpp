@@ -28,7 +28,7 @@ std::string class_features_error(Act&& act) {
 }
 
 TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
-  const at::Tensor views_first = read_class_features(golden_features("features.t7"), 3, 2);  // stored out of order
+  const at::Tensor views_first = read_class_features(golden_features("features.t7"), 3);  // stored out of order
   EXPECT_EQ(views_first.scalar_type(), at::kFloat);
   EXPECT_THAT(views_first, TensorNear(torch::arange(24, at::kFloat).reshape({3, 4, 2}).permute({2, 0, 1})));
   EXPECT_THAT(read_class_features(golden_features("features_float.t7"), 3),
@@ -36,11 +36,10 @@ TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
 }
 
 TEST(ClassFeatures, OtherContentIsRefused) {
-  const auto message = [](const char* name, int64_t width = 3, int64_t images = -1) {
-    return class_features_error([&] { read_class_features(golden_features(name), width, images); });
+  const auto message = [](const char* name, int64_t width = 3) {
+    return class_features_error([&] { read_class_features(golden_features(name), width); });
   };
-  EXPECT_THAT(message("features.t7", kReedFeatures), HasSubstr("[2, 3, 4], needed are features [N, 1024, V]"));
-  EXPECT_THAT(message("features.t7", 3, 5), HasSubstr("features of 2 images, the class has 5"));
+  EXPECT_THAT(message("features.t7", 1024), HasSubstr("[2, 3, 4], needed are features [N, 1024, V]"));
   EXPECT_THAT(message("features_flat.t7"), HasSubstr("[2, 3], needed are features [N, 3, V]"));
   EXPECT_THAT(message("features_long.t7"), HasSubstr("numbers of type Long"));
   EXPECT_THAT(message("features_nan.t7"), HasSubstr("not finite"));
