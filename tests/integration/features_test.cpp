@@ -121,11 +121,11 @@ TEST_F(Features, OtherFeaturesAreOtherData) {
 
 TEST_F(Features, RegionsAndCropsTrainToo) {
   EXPECT_EQ(train("regions-run", "regions.safetensors").exit_code, 0);
-  const auto pooled = train("pooled-run", "regions.safetensors, pool: gem");
+  const auto pooled = train("pooled-run", "regions.safetensors, pool: mean_max");
   EXPECT_EQ(pooled.exit_code, 0) << pooled.err;
   EXPECT_EQ(run_program({"evaluate", "pooled-run"}, dir()).exit_code, 0);
   EXPECT_EQ(run_program({"export", "pooled-run", "-o", "python"}, dir()).exit_code, 0);
-  EXPECT_THAT(slurp(dir() / "python/diptych_model.py"), HasSubstr("self.image = FeatureInput(Pool(\"gem\"))"));
+  EXPECT_THAT(slurp(dir() / "python/diptych_model.py"), HasSubstr("self.image = FeatureInput(Pool(\"mean_max\"))"));
   const auto vectors = train("none", "f.safetensors, pool: gem");
   EXPECT_EQ(vectors.exit_code, 2);
   EXPECT_THAT(vectors.err, HasSubstr("model.image.pool=mean"));
