@@ -82,18 +82,18 @@ class Resume : public ::testing::Test {
 };
 
 TEST_F(Resume, TheSameCommandTwiceGivesTheSameBytes) {
-  ASSERT_EQ(train("a").exit_code, 0);
-  ASSERT_EQ(train("b").exit_code, 0);
+  for (const char* run : {"a", "b"}) ASSERT_EQ(train(run, {}, {"threads=2"}).exit_code, 0);
   expect_equal_runs(dir / "a", dir / "b");
 }
 
 TEST_F(Resume, KilledAnywhereAndResumedEqualsStraight) {
-  ASSERT_EQ(train("straight").exit_code, 0);
+  const std::vector<std::string> threads = {"threads=2"};
+  ASSERT_EQ(train("straight", {}, threads).exit_code, 0);
   for (const int line : {5, 13, 19, 30}) {  // in mid-epoch, at a stage's end, in the cached stage, after it
     const std::string run = "killed" + std::to_string(line);
-    const ProcessResult killed = train(run, at_line(dir / run, line, SIGKILL));
+    const ProcessResult killed = train(run, at_line(dir / run, line, SIGKILL), threads);
     ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
-    const ProcessResult resumed = train(run);
+    const ProcessResult resumed = train(run, {}, threads);
     ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
     expect_equal_runs(dir / "straight", dir / run);
   }
