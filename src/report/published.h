@@ -11,6 +11,7 @@
 //
 //   published:
 //     flickr30k-1k: "i2t 49.6/76.8/86.1, t2i 37.3/65.7/75.5 (R@1/5/10)"    # a protocol and its numbers
+//     flickr30k-1k-ensemble-2: "..."   # the same of two runs evaluated together, as `evaluate` names that protocol
 //     source: "Zhang and Lu, ECCV 2018"
 //     provenance: listed     # how the number was found: paper, code, listed (by third parties) or recall (not checked)
 //     tolerance: 2           # points below which a run still counts as a reproduction
@@ -38,8 +39,8 @@ struct Reproduction {
   bool holds = true;
   std::string text;  // "reproduced: ...", "not reproduced within 2 points: i2t/R@1 47.2 for 49.6, ..."
 };
-/// A result of the test split against the published numbers of its protocol; nothing without numbers or tolerance, or
-/// on another split. A number above the published one is within.
+/// A result of the test split against the published numbers of its protocol, which an ensemble does not share with its
+/// members; nothing without numbers or tolerance, or on another split. A number above the published one is within.
 std::optional<Reproduction> reproduction_of(const ProtocolResult& result, const Published& published);
 
 }  // namespace diptych::report

@@ -76,4 +76,6 @@ EncodedSplit encode_ensemble(const std::vector<const LoadedRun*>& runs, Split sp
   return out;
 }
 
+std::string ensemble_protocol(const std::string& protocol, size_t runs) { return concat(protocol, "-ensemble-", runs); }
+
 }  // namespace diptych

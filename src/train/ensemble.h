@@ -20,5 +20,8 @@ void require_same_split(const Corpus& corpus, const Corpus& other, Split split, 
 /// throws DataError for runs of different corpora.
 EncodedSplit encode_ensemble(const std::vector<const LoadedRun*>& runs, Split split,
                              const std::vector<std::string>& names);
+/// Of the result of so many runs: "flickr8k-1k-ensemble-2". A protocol of its own, so that no single run's number is
+/// compared with an ensemble's.
+std::string ensemble_protocol(const std::string& protocol, size_t runs);
 
 }  // namespace diptych

@@ -54,12 +54,12 @@ struct Others {
     return out;
   }
   /// Runs that take part give a folder of their own; which runs, not how their paths are written, names it.
-  std::string suffix(const EvaluateRequest& request) const {
+  std::string suffix() const {
     if (runs.empty()) return "";
     std::string all;
     for (size_t i = 0; i < runs.size(); ++i)
       all += fs::weakly_canonical(locate_run(paths[i], "").first).string() + "\n" + runs[i].checkpoint + "\n";
-    return (request.shortlist.empty() ? "-ensemble-" : "-by-") + sha256(all).substr(0, 8);
+    return "-by-" + sha256(all).substr(0, 8);
   }
   /// {"what": "ensemble", "runs": [{"run", "checkpoint", "experiment", "scorer"}]}: which runs took part beside the
   /// one in whose folder it stands; of a shortlist also how much it spared.
@@ -198,11 +198,14 @@ EvaluateOutcome evaluate(const Catalog& catalog, const EvaluateRequest& request)
     ProtocolResult result =
         evaluate_split(*loaded.system, loaded.data, experiment, *protocol, encoded, request.split, true);
     result.checkpoint = loaded.checkpoint, result.overrides = request.overrides;
-    if (shortlist) result.protocol = shortlist->name(result.protocol);
+    if (shortlist)
+      result.protocol = shortlist->name(result.protocol);
+    else if (!others.runs.empty())
+      result.protocol = ensemble_protocol(result.protocol, others.runs.size() + 1);
     outcome.directory =
         evaluation_folder(request.out.empty() ? run / "eval" : request.out, result.protocol, result.split);
     if (request.out.empty())
-      outcome.directory += others.suffix(request) + folder_suffix(run, loaded.checkpoint, request.overrides);
+      outcome.directory += others.suffix() + folder_suffix(run, loaded.checkpoint, request.overrides);
     outcome.results.push_back(std::move(result));
     write_evaluation(outcome.directory, outcome.results.back(), loaded.data, encoded, *loaded.system);
     if (!others.runs.empty())

@@ -14,7 +14,8 @@ class Together : public ProgramSuite<Together> {
  public:
   static void prepare() {
     write_tiny_config(dir());
-    must({"train", "-c", "tiny.yaml", "--run-dir", "fast"});
+    must({"train", "-c", "tiny.yaml", "--run-dir", "fast",
+          "published={shapes: 'rsum 0.1', shapes-ensemble-2: 'rsum 900', tolerance: 1}"});
     must({"train", "-c", "tiny.yaml", "--run-dir", "pairs",
           "model.scorer={type: sm_lstm, steps: 2, hidden: 12, attention: 10}", "model.image.stride=8",
           "objective=[{type: bidirectional_triplet, mining: sum}]"});
@@ -50,12 +51,28 @@ TEST_F(Together, AnEnsembleOfARunWithItselfIsTheRun) {
 TEST_F(Together, AnEnsembleMixesScorersAndHasAFolderOfItsOwn) {
   const std::string before = slurp(dir() / "pairs/eval/shapes/metrics.json");
   const Json mixed = evaluated({"pairs", "--ensemble", "fast"});
+  EXPECT_EQ(mixed["protocol"], "shapes-ensemble-2");
   EXPECT_NE(description(mixed).find("sm_lstm full, 2 steps + cosine"), std::string::npos) << description(mixed);
   EXPECT_EQ(mixed["metrics"], evaluated({"fast", "--ensemble", "pairs", "-o", "turned"})["metrics"]);
   EXPECT_EQ(slurp(dir() / "pairs/eval/shapes/metrics.json"), before) << "the run's own result was overwritten";
-  const Json record = Json::parse(slurp(folder("pairs", "-ensemble-") / "runs.json"));
+  const Json record = Json::parse(slurp(folder("pairs", "shapes-ensemble-2-by-") / "runs.json"));
   EXPECT_EQ(record["runs"][0]["run"], "fast");
   must({"report", "pairs", "-o", "report.html"});
+}
+
+// Any run reaches the single model's number of this block, and no ensemble its own.
+TEST_F(Together, ReportsCompareAnEnsembleWithAnEnsemblesNumbers) {
+  EXPECT_EQ(evaluated({"fast", "--ensemble", "pairs"})["protocol"], "shapes-ensemble-2");
+  EXPECT_EQ(evaluated({"fast", "--ensemble", "pairs", "--ensemble", "fast", "-o", "three"})["protocol"],
+            "shapes-ensemble-3");
+  must({"report", "fast", "-o", "numbers/page.html"});
+  const std::string summary = slurp(dir() / "numbers/summary.md");
+  const size_t single = summary.find("tiny: reproduced"), missed = summary.find("tiny: not reproduced");
+  const size_t title = summary.find("shapes-ensemble-2: ");
+  ASSERT_NE(title, std::string::npos) << summary;
+  EXPECT_LT(single, title) << summary;
+  EXPECT_TRUE(missed > title && missed != std::string::npos) << summary;
+  EXPECT_EQ(summary.find("tiny: reproduced", title), std::string::npos) << summary;
 }
 
 TEST_F(Together, AShortlistOfEverythingIsTheWholeEvaluation) {

@@ -109,6 +109,18 @@ TEST(ReproductionOf, NamesWhatIsMissed) {
             "not reproduced within 2 points: i2t/R@1 47.5 for 49.6, i2t/R@10 80.0 for 86.1, i2t/medr 5.0 for 2");
 }
 
+// One block may hold the numbers of both.
+TEST(ReproductionOf, ComparesSingleRunsAndEnsemblesWithTheirOwnNumbers) {
+  const Published published =
+      read_published({{"flickr30k-1k", "i2t R@1 42.4"}, {"flickr30k-1k-ensemble-2", "i2t R@1 50"}, {"tolerance", "2"}});
+  ProtocolResult result = result_of(45, 45, 45, 1);
+  EXPECT_TRUE(reproduction_of(result, published)->holds);
+  result.protocol = "flickr30k-1k-ensemble-2";
+  EXPECT_EQ(reproduction_of(result, published)->text, "not reproduced within 2 points: i2t/R@1 45.0 for 50");
+  result.protocol = "flickr30k-1k-ensemble-3";
+  EXPECT_FALSE(reproduction_of(result, published)) << "nothing is known of three";
+}
+
 TEST(ReproductionOf, SaysNothingWithoutNumbersToleranceOrOnVal) {
   ProtocolResult val = result_of(1, 1, 1, 1);
   val.split = "val";

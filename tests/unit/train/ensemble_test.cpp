@@ -38,5 +38,10 @@ TEST(RequireSameSplit, NamesTheFirstDifference) {
   EXPECT_THAT(check(fewer), ThrowsMessage<DataError>(HasSubstr("2 images and 1 captions, not 2 and 2")));
 }
 
+TEST(EnsembleProtocol, SaysHowManyRuns) {
+  EXPECT_EQ(ensemble_protocol("flickr30k-1k", 2), "flickr30k-1k-ensemble-2");
+  EXPECT_EQ(ensemble_protocol("coco-1k-5fold", 3), "coco-1k-5fold-ensemble-3");
+}
+
 }  // namespace
 }  // namespace diptych::testing
