@@ -58,7 +58,8 @@ inline void gather_statistics(JointModel& model) {
 inline void fit_text_encoder(JointModel& model) {
   auto* text = dynamic_cast<FittedText*>(&model.text());
   if (!text || !text->needs_fit()) return;
-  if (auto* words = model.named_buffers().find("text.words")) words->slice(0, 4).normal_();
+  const auto buffers = model.named_buffers();  // `words` lies in it
+  if (const auto* words = buffers.find("text.words")) words->slice(0, 4).normal_();
   const at::Tensor tokens = at::randint(4, 10, {48, 5}, at::kLong), length = at::arange(48, at::kLong).remainder(5) + 1;
   text->fit([&](const auto& visit) { visit(tokens, length); }, 1);
 }
