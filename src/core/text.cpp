@@ -72,6 +72,15 @@ std::string fixed_text(double value, int decimals) {
   char text[400];  // fixed notation of the largest double has 309 digits before the point
   return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, std::min(decimals, 60)).ptr};
 }
+std::string with_commas(int64_t count) {
+  const std::string digits = concat(count);
+  std::string out;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && digits[i - 1] != '-' && (digits.size() - i) % 3 == 0) out += ',';
+    out += digits[i];
+  }
+  return out;
+}
 
 std::string escape_for_log(std::string_view text, size_t limit) {
   std::string out;

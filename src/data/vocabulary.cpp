@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "diptych/core/io/hash.h"
 
@@ -37,6 +38,17 @@ void check_line(const std::string& word, size_t id, const std::string& name) {
     throw DataError(where, "the line ends with CR LF; expected LF", "dos2unix FILE");
   if (word.empty()) throw DataError(where, "the line is empty; expected one word");
   if (const auto bad = find_invalid_utf8(word)) throw DataError(where, concat("invalid UTF-8 at byte ", *bad));
+}
+
+// In the unit that `encode` cuts at.
+int64_t length_of(std::string_view text, const std::vector<std::string>& tokens, const TextOptions& options) {
+  return std::ssize(options.unit == TextUnit::character ? characters(text) : tokens);
+}
+
+// "4 %", "0.3 %".
+std::string percent_text(int64_t part, int64_t whole) {
+  const double percent = 100.0 * static_cast<double>(part) / static_cast<double>(std::max<int64_t>(whole, 1));
+  return part > 0 && percent < 0.1 ? "under 0.1 %" : concat(number_text(std::round(10 * percent) / 10), " %");
 }
 
 // Reed's alphabet after the letters and digits; position 37, the first hyphen, has a name that no character has.
@@ -127,6 +139,30 @@ std::vector<int64_t> Vocabulary::encode(std::string_view text, const std::vector
                                         const TextOptions& options) const {
   if (options.unit == TextUnit::character) return encode(characters(text), options);
   return encode(tokens, options);
+}
+
+CutTexts count_cut_texts(const Corpus& corpus, const TextOptions& options) {
+  CutTexts out;
+  const auto add = [&](Split split, const auto& each) {
+    if (split != Split::train) return;
+    const int64_t length = vocabulary::length_of(each.text, each.tokens, options);
+    ++out.texts, out.cut += length > options.max_length, out.longest = std::max(out.longest, length);
+  };
+  if (corpus.modifications.empty()) {
+    for (const CorpusCaption& caption : corpus.captions) add(corpus.images[caption.image_row].split, caption);
+    return out;
+  }
+  out.what = "texts";
+  for (const Modification& change : corpus.modifications) add(change.split, change);
+  return out;
+}
+
+std::string cut_text(const CutTexts& counted, const TextOptions& options) {
+  const char *be = counted.cut == 1 ? "is" : "are", *unit = options.unit == TextUnit::word ? "words" : "characters";
+  return concat(with_commas(counted.cut), " of ", with_commas(counted.texts), " training ", counted.what, " (",
+                vocabulary::percent_text(counted.cut, counted.texts), ") ", be,
+                " longer than data.text.max_length = ", options.max_length, " ", unit, " and ", be,
+                " cut; the longest has ", with_commas(counted.longest));
 }
 
 std::string Vocabulary::hash() const { return xxh128(to_text()); }

@@ -1,11 +1,10 @@
 #pragma once
-#include <cstdint>
 #include <string>
+
+#include "diptych/core/text.h"
 
 namespace diptych {
 
-/// "5,000".
-std::string with_commas(int64_t count);
 /// One decimal, whatever the locale: "24.7".
 std::string one_decimal(double value);
 

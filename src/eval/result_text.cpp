@@ -69,16 +69,6 @@ std::string ties_text(const ProtocolResult& result) {
 
 }  // namespace
 
-std::string with_commas(int64_t count) {
-  const std::string digits = concat(count);
-  std::string out;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && digits[i - 1] != '-' && (digits.size() - i) % 3 == 0) out += ',';
-    out += digits[i];
-  }
-  return out;
-}
-
 std::string one_decimal(double value) { return fixed_text(value, 1); }
 
 std::string table_text(const ProtocolResult& result) {

@@ -18,6 +18,13 @@ void echo(const ExperimentSource& source) {
   for (const std::string& line : source.echoes) log::info("override: " + line);
 }
 
+/// Says how many training texts are cut: a warning where it is more than a tenth of them.
+void note_cut_texts(const Corpus& corpus, const TextOptions& options) {
+  const CutTexts counted = count_cut_texts(corpus, options);
+  if (counted.cut == 0) return;
+  counted.many() ? log::warn(cut_text(counted, options)) : log::info(cut_text(counted, options));
+}
+
 /// Sorts what differs between a run and its resumption into applied, warned and refused keys.
 void compare_with_run(const Catalog& catalog, const fs::path& run, const Experiment& now, bool force) {
   const Experiment then = read_experiment(catalog, load_run_source(run, {}).tree);
@@ -172,6 +179,7 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
   std::optional<Vocabulary> stored;
   if (resuming) stored = load_run_vocabulary(run_path);
   const DataBundle data = load_data(experiment, stored ? &*stored : nullptr);
+  note_cut_texts(data.corpus, experiment.data.text);
   const auto system = build_system(experiment, data, !resuming);
   if (!request.init_from.empty()) initialise_from(*system, data, experiment, request.init_from);
   Trainer trainer(experiment, data, *system);

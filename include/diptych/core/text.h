@@ -18,6 +18,8 @@ std::string number_text(double value);
 std::string number_text(int64_t value);
 /// Fixed notation with so many decimals, whatever the locale: fixed_text(24.66, 1) = "24.7".
 std::string fixed_text(double value, int decimals);
+/// "5,000".
+std::string with_commas(int64_t count);
 
 /// User text made safe for one line of a terminal or log: control characters, ESC, CR, LF, bidirectional controls and
 /// invalid UTF-8 become \xNN or \u{...}; cut at `limit` bytes with an ellipsis.

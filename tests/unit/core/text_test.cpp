@@ -35,6 +35,8 @@ TEST(FixedText, HasSoManyDecimals) {
   EXPECT_EQ(fixed_text(24.66, 1), "24.7");
   EXPECT_EQ(fixed_text(3, 2), "3.00");
   EXPECT_EQ(fixed_text(-0.04, 1), "-0.0");
+  EXPECT_EQ(with_commas(999), "999");
+  EXPECT_EQ(with_commas(-1234567), "-1,234,567");
 }
 
 TEST(NumberText, IsTheShortestThatReadsBack) {

@@ -127,6 +127,48 @@ TEST(Vocabulary, EncodesCutsAndFrames) {
   options.max_length = 2, options.start_end = true;
   EXPECT_THAT(vocabulary.encode({"dog", "cat", "a"}, options), ElementsAre(2, 6, 5, 3));
 }
+Corpus texts_corpus() {
+  Corpus corpus;
+  corpus.images = {{"a", "a", Split::train, 0}, {"b", "b", Split::val, 1}};
+  for (int i = 0; i < 1200; ++i) corpus.captions.push_back({"a cat", {"a", "cat"}, 0});
+  for (int i = 0; i < 50; ++i) corpus.captions.push_back({"cats, \u00e9!", {"cats", "a", "b"}, 0});
+  corpus.captions.push_back({"a caption of val is not counted", {"a", "caption", "of", "val"}, 1});
+  return corpus;
+}
+
+TEST(CutTexts, CountTrainingCaptionsByWords) {
+  TextOptions options;
+  EXPECT_EQ(count_cut_texts(texts_corpus(), options).cut, 0);
+  options.max_length = 2;
+  const CutTexts counted = count_cut_texts(texts_corpus(), options);
+  EXPECT_FALSE(counted.many());
+  EXPECT_EQ(cut_text(counted, options),
+            "50 of 1,250 training captions (4 %) are longer than data.text.max_length = 2 words and are cut; the "
+            "longest has 3");
+  options.max_length = 1;
+  EXPECT_TRUE(count_cut_texts(texts_corpus(), options).many());
+}
+TEST(CutTexts, CountTrainingCaptionsByCharacters) {
+  TextOptions options;
+  options.unit = TextUnit::character, options.max_length = 8;  // "cats, \u00e9!" has 8, and 9 bytes
+  EXPECT_EQ(count_cut_texts(texts_corpus(), options).cut, 0);
+  options.max_length = 7;
+  EXPECT_EQ(cut_text(count_cut_texts(texts_corpus(), options), options),
+            "50 of 1,250 training captions (4 %) are longer than data.text.max_length = 7 characters and are cut; the "
+            "longest has 8");
+}
+TEST(CutTexts, OfComposedRetrievalAreThoseOfModifications) {
+  Corpus corpus = texts_corpus();
+  corpus.modifications = {
+      {.text = "make it red", .tokens = {"make", "it", "red"}, .split = Split::train, .target_label = 0},
+      {.text = "make it", .tokens = {"make", "it"}, .split = Split::val, .target_label = 0}};
+  TextOptions options;
+  options.max_length = 1;
+  EXPECT_EQ(cut_text(count_cut_texts(corpus, options), options),
+            "1 of 1 training texts (100 %) is longer than data.text.max_length = 1 words and is cut; the longest "
+            "has 3");
+}
+
 TEST(Vocabulary, ReadsBackWhatItWrites) {
   const Vocabulary vocabulary = Vocabulary::build(words_corpus(), 1),
                    again = Vocabulary::from_text(vocabulary.to_text(), "v");
