@@ -25,7 +25,7 @@ std::map<std::string, Words> known_values(const Catalog& catalog) {
           {"--checkpoint", {"best", "latest"}},
           {"--protocol", catalog.protocols.names()},
           {"--decode", {"all"}},
-          {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers"}},
+          {"--known", {"flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "icfg-pedes", "cub", "flowers"}},
           {"PREFIX", sections},
           {"WHAT", {"shapes", "positions", "classes", "css"}}};
 }

@@ -37,13 +37,13 @@ ConfigNode text_node(const std::string& text) {
 }
 
 /// The reader for an annotation file, by its name: dataset_*.json, captions_*.json, *.token.txt, reid_raw.json,
-/// manifest.txt, css_*.npy, *.jsonl, *.csv, *.tsv.
+/// ICFG-PEDES.json, manifest.txt, css_*.npy, *.jsonl, *.csv, *.tsv.
 std::string reader_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (file.extension() == ".jsonl") return "jsonl";
   if (file.extension() == ".csv" || file.extension() == ".tsv") return "csv";
   if (name.ends_with("token.txt") || file.extension() == ".token") return "flickr_token";
-  if (name.starts_with("reid_raw")) return "cuhk_pedes";
+  if (name.starts_with("reid_raw") || name.starts_with("ICFG")) return "cuhk_pedes";
   if (name.starts_with("captions_")) return "coco_captions";
   if (name == "manifest.txt") return "reed";
   if (name.starts_with("css_") && file.extension() == ".npy") return "css";

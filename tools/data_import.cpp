@@ -25,7 +25,7 @@ struct SetFormat {
 constexpr SetFormat kFormats[] = {
     {"karpathy", "karpathy", "dataset_*.json of Karpathy's splits: Flickr8k, Flickr30k, COCO"},
     {"coco", "coco_captions", "captions_*.json of COCO (split_file=FILE splits it anew)"},
-    {"cuhk", "cuhk_pedes", "reid_raw.json of CUHK-PEDES"},
+    {"cuhk", "cuhk_pedes", "reid_raw.json of CUHK-PEDES, ICFG-PEDES.json"},
     {"reed", "reed", "manifest.txt of CUB-200-2011 and Oxford-102 Flowers as released by Reed et al."},
     {"flickr", "flickr_token", "token file and split lists of Flickr8k and Flickr30k"},
     {"csv", "csv", "CSV or TSV with a header, one caption a row"},
@@ -70,7 +70,8 @@ Command add_set_import(CLI::App& parent, const SetFormat& format) {
   command->add_option("--root", arguments->root, "folder of the data set (default: where SRC is)");
   command->add_option("--image-root", arguments->image_root, "folder of the images (default: images below the root)");
   command->add_option("--known", arguments->known,
-                      "set whose published counts it must have: flickr8k, flickr30k, coco, coco2014, cuhk-pedes");
+                      "set whose published counts it must have: flickr8k, flickr30k, coco, coco2014, cuhk-pedes, "
+                      "icfg-pedes");
   const auto run = [arguments, format](const Globals& globals, const Catalog& catalog,
                                        const std::vector<std::string>& overrides) {
     const std::string example = concat("diptych data import ", format.name, " SRC -o OUT.jsonl");

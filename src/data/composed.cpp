@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <set>
 #include <string_view>
 
-#include "data/split_shares.h"
 #include "diptych/core/io/hash.h"
 #include "diptych/data/vocabulary.h"
 
@@ -81,15 +79,6 @@ int64_t ImageRows::require(const std::string& id, const char* what, const std::s
   if (const auto row = find(id)) return *row;
   throw DataError(place.text(),
                   concat(what, " '", escape_for_log(id, 200), "' is no image of ", escape_for_log(source, 200)));
-}
-
-std::vector<Split> cut_validation(const std::vector<std::string>& keys, const ValidationCut& cut) {
-  if (cut.val_share <= 0 || keys.empty()) return std::vector<Split>(keys.size(), Split::train);
-  if (std::set<std::string_view>(keys.begin(), keys.end()).size() < 2)
-    throw DataError(concat("data.corpus.val_share = ", cut.val_share),
-                    "the training images are of one kind, which cannot be cut into train and val",
-                    "data.corpus.val_share=0");
-  return draw_splits(keys, {.val = cut.val_share, .test = 0, .seed = cut.seed});
 }
 
 std::vector<Split> cut_linked(const std::vector<std::string>& ids, const std::vector<ImageLink>& links,

@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "data/reading.h"
+#include "data/split_shares.h"
 
 // What the readers of composed retrieval share: options, words of a change, looking images up, cutting validation
-// images from the training ones.
+// images from the training ones where queries link them.
 
 namespace diptych {
 
@@ -36,20 +37,6 @@ struct ComposedOptions : ReaderOptions {
   }
 };
 
-/// Validation images of a set that has none of its own: cut from the training images, so that what is chosen by
-/// validation never sees the test split.
-struct ValidationCut {
-  double val_share = 0.1;
-  int64_t seed = 1;
-  static void visit_cut(auto& self, auto& field) {
-    field("val_share", self.val_share,
-          "share of the training images that become the split val, so that choosing by validation never touches test; "
-          "0 = none",
-          Field{.lo = 0, .hi = 0.5});
-    field("seed", self.seed, "of the drawing of val", Field{.lo = 0, .hi = 9007199254740992.0});
-  }
-};
-
 /// `text` cut into words; may be empty.
 std::vector<std::string> words_of_change(std::string_view text, ChangeWords words);
 /// The same. throws DataError naming the place and `what` ("the caption") if there is no word.
@@ -70,10 +57,6 @@ class ImageRows {
  private:
   std::unordered_map<std::string, int64_t> rows_;
 };
-
-/// train or val for each key; equal keys stay together, `share` of the different keys become val, at least one if it is
-/// above 0. throws DataError if there is only one key.
-std::vector<Split> cut_validation(const std::vector<std::string>& keys, const ValidationCut& cut);
 
 /// train or val for each of the images `ids`, of which pairs are linked by queries: images that are linked, directly or
 /// through others, stay together where that gives val half of its share or more. Otherwise, a region of linked images

@@ -1,6 +1,7 @@
 #include "data/cuhk_pedes.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdlib>
 
@@ -9,8 +10,6 @@
 
 namespace diptych {
 namespace cuhk {
-
-constexpr int64_t kPublishedImages = 40206;
 
 // "A man, in a T-shirt." -> a man in a tshirt
 std::vector<std::string> words_of(std::string text) {
@@ -43,10 +42,39 @@ void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& fin
         {std::string(trim(captions[i])), tokens == Tokens::annotated ? processed[i] : words_of(captions[i]), row});
 }
 
-// The published set, or something near enough that a difference is worth a line.
-bool is_the_published_set(const Corpus& corpus) {
+// People, not images: who is searched for in val was never trained on.
+void cut_people(Corpus& corpus, const ValidationCut& cut) {
+  if (cut.val_share <= 0) return;
+  std::vector<CorpusImage*> images;
+  std::vector<std::string> people;
+  for (CorpusImage& image : corpus.images) {
+    if (image.split == Split::val)
+      throw DataError(concat("data.corpus.val_share = ", cut.val_share), "the file has a split val of its own",
+                      "data.corpus.val_share=0");
+    if (image.split != Split::train) continue;
+    images.push_back(&image);
+    people.push_back(corpus.label_names[static_cast<size_t>(image.label)]);
+  }
+  const std::vector<Split> splits = cut_validation(people, cut);
+  for (size_t i = 0; i < images.size(); ++i) images[i]->split = splits[i];
+}
+
+struct PublishedSet {
+  const char *name, *word;  // a corpus whose name has the word claims to be this set
+  int64_t images;
+};
+constexpr std::array kPublishedSets = {PublishedSet{"cuhk-pedes", "cuhk", 40206},
+                                       PublishedSet{"icfg-pedes", "icfg", 54522}};
+
+// The set that this is, or is near enough to that a difference is worth a line; or none.
+const PublishedSet* published_set(const Corpus& corpus) {
   const auto images = static_cast<int64_t>(corpus.images.size());
-  return corpus.name.find("cuhk") != std::string::npos || std::abs(images - kPublishedImages) * 20 <= kPublishedImages;
+  const std::string name = lower_ascii(corpus.name);
+  const auto is_named = [&](const PublishedSet& set) { return name.find(set.word) != std::string::npos; };
+  const auto is_near = [&](const PublishedSet& set) { return std::abs(images - set.images) * 20 <= set.images; };
+  auto found = std::ranges::find_if(kPublishedSets, is_named);
+  if (found == kPublishedSets.end()) found = std::ranges::find_if(kPublishedSets, is_near);
+  return found == kPublishedSets.end() ? nullptr : &*found;
 }
 
 }  // namespace cuhk
@@ -69,7 +97,8 @@ Corpus CuhkPedesReader::read() const {
       cuhk::add_image(corpus, record, {path.string(), index++, false, {}}, finder, labels, options_.tokens);
     });
   problems.throw_if_any();
-  if (cuhk::is_the_published_set(corpus)) note_published_counts(corpus, "cuhk-pedes");
+  cuhk::cut_people(corpus, options_.cut);
+  if (const auto* set = cuhk::published_set(corpus)) note_published_counts(corpus, set->name);
   end_corpus(corpus, options_);
   return corpus;
 }

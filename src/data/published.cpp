@@ -16,10 +16,10 @@ struct Known {
   std::vector<Counts> splits;
 };
 
-// Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017. Classes of
-// CUB-200-2011 and Oxford-102 Flowers: Reed et al. 2016. Test queries of Fashion200k: Vo et al. 2019. Pairs of
-// MIT-States: Misra et al. 2017. CIRR: Liu et al. 2021; its released val is our test. Sets without `val` have it cut
-// from train.
+// Flickr8k: Hodosh et al. 2013. Flickr30k, COCO: Karpathy and Fei-Fei 2015. CUHK-PEDES: Li et al. 2017. ICFG-PEDES:
+// Ding et al. 2021. Classes of CUB-200-2011 and Oxford-102 Flowers: Reed et al. 2016. Test queries of Fashion200k: Vo
+// et al. 2019. Pairs of MIT-States: Misra et al. 2017. CIRR: Liu et al. 2021; its released val is our test. Sets
+// without `val` have it cut from train.
 const std::vector<Known>& known_sets() {
   static const std::vector<Known> kSets = {
       {"flickr8k", {{Split::train, 6000, 30000, 0}, {Split::val, 1000, 5000, 0}, {Split::test, 1000, 5000, 0}}},
@@ -32,6 +32,7 @@ const std::vector<Known>& known_sets() {
       {"coco2014", {{Split::train, 82783, 414113, 0}, {Split::val, 40504, 202654, 0}}},
       {"cuhk-pedes",
        {{Split::train, 34054, 68126, 11003}, {Split::val, 3078, 6158, 1000}, {Split::test, 3074, 6156, 1000}}},
+      {"icfg-pedes", {{Split::train, 34674, 34674, 3102}, {Split::test, 19848, 19848, 1000}}},
       {"cub", {{Split::train, 0, 0, 100}, {Split::val, 0, 0, 50}, {Split::test, 0, 0, 50}}},
       {"flowers", {{Split::train, 0, 0, 62}, {Split::val, 0, 0, 20}, {Split::test, 0, 0, 20}}},
       {"fashion200k", {{Split::test, 0, 0, 0, 33480}}},

@@ -21,7 +21,8 @@ void register_corpora(CorpusRegistry& corpora) {
   corpora.add<CocoCaptionsReader>("coco_captions", "captions_*.json of COCO, one file a split", "Chen et al. 2015");
   corpora.add<FlickrTokenReader>("flickr_token", "token file and split lists of Flickr8k and Flickr30k",
                                  "Hodosh et al., JAIR 2013; Young et al., TACL 2014");
-  corpora.add<CuhkPedesReader>("cuhk_pedes", "reid_raw.json: images and captions of persons, matched by identity",
+  corpora.add<CuhkPedesReader>("cuhk_pedes",
+                               "reid_raw.json or ICFG-PEDES.json: images and captions of persons, matched by identity",
                                "Li et al., CVPR 2017");
   corpora.add<ReedReader>("reed", "classes with ten captions a picture: CUB-200-2011, Oxford-102 Flowers",
                           "Reed et al., CVPR 2016");

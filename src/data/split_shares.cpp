@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "diptych/core/error.h"
 #include "diptych/core/io/hash.h"
@@ -34,6 +36,15 @@ std::vector<Split> draw_splits(const std::vector<std::string>& keys, const Split
   std::vector<Split> out;
   for (const std::string& key : keys) out.push_back(split_of.at(key));
   return out;
+}
+
+std::vector<Split> cut_validation(const std::vector<std::string>& keys, const ValidationCut& cut) {
+  if (cut.val_share <= 0 || keys.empty()) return std::vector<Split>(keys.size(), Split::train);
+  if (std::set<std::string_view>(keys.begin(), keys.end()).size() < 2)
+    throw DataError(concat("data.corpus.val_share = ", cut.val_share),
+                    "the training images are of one kind, which cannot be cut into train and val",
+                    "data.corpus.val_share=0");
+  return draw_splits(keys, {.val = cut.val_share, .test = 0, .seed = cut.seed});
 }
 
 }  // namespace diptych

@@ -26,4 +26,22 @@ struct SplitShares {
 /// DataError if train would be empty.
 std::vector<Split> draw_splits(const std::vector<std::string>& keys, const SplitShares& shares);
 
+/// Validation images of a set that has none of its own: cut from the training images, so that what is chosen by
+/// validation never sees the test split.
+struct ValidationCut {
+  double val_share = 0.1;
+  int64_t seed = 1;
+  static void visit_cut(auto& self, auto& field) {
+    field("val_share", self.val_share,
+          "share of the training images that become the split val, so that choosing by validation never touches test; "
+          "0 = none",
+          Field{.lo = 0, .hi = 0.5});
+    field("seed", self.seed, "of the drawing of val", Field{.lo = 0, .hi = 9007199254740992.0});
+  }
+};
+
+/// train or val for each key; equal keys stay together, `share` of the different keys become val, at least one if it is
+/// above 0. throws DataError if there is only one key.
+std::vector<Split> cut_validation(const std::vector<std::string>& keys, const ValidationCut& cut);
+
 }  // namespace diptych

@@ -8,8 +8,8 @@
 
 namespace diptych {
 
-/// flickr8k, flickr30k, coco (as split by Karpathy), coco2014, cuhk-pedes, cub, flowers (classes alone), and of
-/// composed retrieval fashion200k (test queries), mit-states-comp (pairs), cirr (queries).
+/// flickr8k, flickr30k, coco (as split by Karpathy), coco2014, cuhk-pedes, icfg-pedes, cub, flowers (classes alone),
+/// and of composed retrieval fashion200k (test queries), mit-states-comp (pairs), cirr (queries).
 std::vector<std::string> published_sets();
 
 /// One sentence for every count of a split that is not the published one: "val has 999 images; published for flickr8k:

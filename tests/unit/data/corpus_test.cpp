@@ -7,6 +7,7 @@
 #include <set>
 
 #include "corpus_fixture.h"
+#include "diptych/core/io/json.h"
 
 namespace diptych {
 namespace {
@@ -197,6 +198,33 @@ TEST(CuhkPedes, ReportsPublishedCountsForItsName) {
   EXPECT_THAT(read_reid(kReid, ", name: cuhk-pedes").notes,
               Contains("train has 2 identities; published for cuhk-pedes: 11003"));
   EXPECT_THAT(read_reid(kReid).notes, IsEmpty());
+}
+TEST(CuhkPedes, ReportsPublishedCountsOfIcfgPedesForItsName) {
+  EXPECT_THAT(read_reid(kReid, ", name: ICFG-PEDES").notes,
+              Contains("train has 2 identities; published for icfg-pedes: 3102"));
+}
+TEST(CuhkPedes, ValidationIsCutByPeople) {
+  Json records = Json::array();
+  for (int i = 0; i < 60; ++i)  // twenty people of three images; the last four are tested on
+    records.push_back({{"split", i < 48 ? "train" : "test"},
+                       {"captions", Json::array({"a man"})},
+                       {"file_path", std::to_string(i) + ".jpg"},
+                       {"processed_tokens", Json::array({Json::array({"a", "man"})})},
+                       {"id", i / 3}});
+  const Corpus corpus = read_reid(records.dump(), ", val_share: 0.25");
+  std::map<Split, std::set<int64_t>> people;
+  for (const CorpusImage& image : corpus.images) people[image.split].insert(image.label);
+  EXPECT_EQ(people[Split::train].size(), 12u);
+  EXPECT_EQ(people[Split::val].size(), 4u);
+  EXPECT_EQ(people[Split::test].size(), 4u);
+  EXPECT_EQ(corpus.image_rows(Split::val).size(), 12u) << "all images of four people";
+  EXPECT_EQ(corpus.image_rows(Split::test).size(), 12u) << "nobody of test moves";
+  EXPECT_NE(corpus.fingerprint, read_reid(records.dump(), ", val_share: 0.25, seed: 2").fingerprint);
+  EXPECT_THAT(read_reid(records.dump()).image_rows(Split::val), IsEmpty());
+}
+TEST(CuhkPedes, ValidationIsNotCutWhereTheFileHasOne) {
+  EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"("test")", R"("val")"), ", val_share: 0.1"); }),
+              AllOf(HasSubstr("data.corpus.val_share = 0.1"), HasSubstr("has a split val of its own")));
 }
 TEST(CuhkPedes, IdentitiesInTwoSplitsAreNoted) {
   EXPECT_THAT(read_reid(replaced(kReid, R"("id": 3)", R"("id": 7)")).notes,

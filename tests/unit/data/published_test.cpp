@@ -48,6 +48,18 @@ TEST(PublishedDifferences, CuhkPedesCountsIdentities) {
   EXPECT_THAT(differences[0], HasSubstr("34054 identities; published for cuhk-pedes: 11003"));
 }
 
+TEST(PublishedDifferences, PeopleOfIcfgPedesThatWereCutFromTrainCountWithIt) {
+  Corpus corpus;
+  add(corpus, Split::train, 31200, 31200), add(corpus, Split::val, 3474, 3474), add(corpus, Split::test, 19848, 19848);
+  for (size_t i = 0; i < corpus.images.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    corpus.images[i].label = row < 34674 ? row % 3102 : 3102 + row % 1000;
+  }
+  EXPECT_THAT(published_differences(corpus, "icfg-pedes"), IsEmpty());
+  corpus.images.back().split = Split::train;
+  EXPECT_THAT(published_differences(corpus, "icfg-pedes"), ::testing::Contains(HasSubstr("test has 19847 images")));
+}
+
 TEST(PublishedDifferences, ClassesOfCubMayBeTrainedOnWithTheirValidationClasses) {
   for (const bool merged : {false, true}) {
     Corpus corpus;  // every image is a class of its own
@@ -75,8 +87,8 @@ TEST(PublishedDifferences, QueriesAreCountedAndValidationThatWasCutFromTrainCoun
 }
 
 TEST(PublishedSets, AllAreListed) {
-  EXPECT_THAT(published_sets(), ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "cub", "flowers",
-                                            "fashion200k", "mit-states-comp", "cirr"));
+  EXPECT_THAT(published_sets(), ElementsAre("flickr8k", "flickr30k", "coco", "coco2014", "cuhk-pedes", "icfg-pedes",
+                                            "cub", "flowers", "fashion200k", "mit-states-comp", "cirr"));
 }
 
 }  // namespace

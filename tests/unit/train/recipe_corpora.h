@@ -82,6 +82,18 @@ inline void write_cuhk_pedes(const std::vector<DrawnPicture>& pictures, const st
   std::ofstream(annotations) << records;
 }
 
+/// ICFG-PEDES' JSON: two pictures a person, numbered from 0, one caption a picture, no validation.
+inline void write_icfg_pedes(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
+  Json records = Json::array();
+  for (size_t i = 0; i < pictures.size(); ++i)
+    records.push_back({{"split", pictures[i].split == "test" ? "test" : "train"},
+                       {"captions", Json::array({pictures[i].captions[0]})},
+                       {"processed_tokens", Json::array({words(pictures[i].captions[0])})},
+                       {"file_path", pictures[i].file.filename()},
+                       {"id", i / 2}});
+  std::ofstream(annotations) << records;
+}
+
 inline void write_csv(const std::vector<DrawnPicture>& pictures, const std::filesystem::path& annotations) {
   std::ofstream file(annotations);
   file << "image,caption,split\n";
@@ -131,7 +143,7 @@ inline bool write_recipe_corpus(const std::string& type, const std::string& anno
   else if (type == "flickr_token")
     write_flickr_token(pictures, file);
   else if (type == "cuhk_pedes")
-    write_cuhk_pedes(pictures, file);
+    annotations.starts_with("ICFG") ? write_icfg_pedes(pictures, file) : write_cuhk_pedes(pictures, file);
   else if (type == "csv")
     write_csv(pictures, file);
   else
