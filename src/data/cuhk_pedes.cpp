@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <unordered_map>
 
 #include "diptych/data/published.h"
 #include "diptych/data/vocabulary.h"
@@ -26,21 +27,46 @@ std::vector<std::vector<std::string>> annotated_tokens(const Json& record, size_
   return out;
 }
 
-void add_image(Corpus& corpus, const Json& record, Place place, ImageFinder& finder, LabelNumbers& labels,
-               Tokens tokens) {
-  const int64_t person = id_field(record, "id", place);
-  place.id = number_text(person);
-  const std::string path = text_field(record, "file_path", place);
-  const Split split = split_from_word(text_field(record, "split", place), place);
-  const auto captions = text_list(list_field(record, "captions", place), "captions", place);
-  const auto processed = tokens == Tokens::annotated ? annotated_tokens(record, captions.size(), place)
-                                                     : std::vector<std::vector<std::string>>{};
-  const auto row = static_cast<int64_t>(corpus.images.size());
-  corpus.images.push_back({finder.find({path}), path, split, labels(place.id), place.record});
-  for (size_t i = 0; i < captions.size(); ++i)
-    corpus.captions.push_back(
-        {std::string(trim(captions[i])), tokens == Tokens::annotated ? processed[i] : words_of(captions[i]), row});
-}
+// Records become images and captions. An image that is listed twice has the captions of both records.
+class Records {
+ public:
+  Records(Corpus& corpus, Tokens tokens)
+      : corpus_(corpus), tokens_(tokens), finder_(corpus.image_root), labels_(corpus) {}
+
+  void add(const Json& record, Place place) {
+    place.id = number_text(id_field(record, "id", place));
+    const std::string path = text_field(record, "file_path", place);
+    const Split split = split_from_word(text_field(record, "split", place), place);
+    const auto captions = text_list(list_field(record, "captions", place), "captions", place);
+    const auto processed = tokens_ == Tokens::annotated ? annotated_tokens(record, captions.size(), place)
+                                                        : std::vector<std::vector<std::string>>{};
+    const int64_t row = row_of(path, split, place);
+    for (size_t i = 0; i < captions.size(); ++i)
+      corpus_.captions.push_back(
+          {std::string(trim(captions[i])), tokens_ == Tokens::annotated ? processed[i] : words_of(captions[i]), row});
+  }
+
+ private:
+  int64_t row_of(const std::string& path, Split split, const Place& place) {
+    const int64_t label = labels_(place.id);
+    const auto [known, is_new] = rows_.emplace(path, std::ssize(corpus_.images));
+    if (is_new) {
+      corpus_.images.push_back({finder_.find({path}), path, split, label, place.record});
+      return known->second;
+    }
+    const CorpusImage& image = corpus_.images[static_cast<size_t>(known->second)];
+    if (image.label != label || image.split != split)
+      throw DataError(place.text(), concat("file_path '", escape_for_log(path, 200), "' is in record ", image.record,
+                                           ", too, of another person or split"));
+    return known->second;
+  }
+
+  Corpus& corpus_;
+  Tokens tokens_;
+  ImageFinder finder_;
+  LabelNumbers labels_;
+  std::unordered_map<std::string, int64_t> rows_;  // of each file_path
+};
 
 // People, not images: who is searched for in val was never trained on.
 void cut_people(Corpus& corpus, const ValidationCut& cut) {
@@ -88,14 +114,10 @@ Corpus CuhkPedesReader::read() const {
     throw DataError(escape_for_log(path.string(), 200),
                     "expected a list of {split, captions, file_path, processed_tokens, id}");
 
-  ImageFinder finder(corpus.image_root);
-  LabelNumbers labels(corpus);
+  cuhk::Records records(corpus, options_.tokens);
   RecordProblems problems(path.string());
   int64_t index = 0;
-  for (const Json& record : file)
-    problems.collect([&] {
-      cuhk::add_image(corpus, record, {path.string(), index++, false, {}}, finder, labels, options_.tokens);
-    });
+  for (const Json& record : file) problems.collect([&] { records.add(record, {path.string(), index++, false, {}}); });
   problems.throw_if_any();
   cuhk::cut_people(corpus, options_.cut);
   if (const auto* set = cuhk::published_set(corpus)) note_published_counts(corpus, set->name);

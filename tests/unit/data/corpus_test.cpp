@@ -226,6 +226,19 @@ TEST(CuhkPedes, ValidationIsNotCutWhereTheFileHasOne) {
   EXPECT_THAT(data_error([] { read_reid(replaced(kReid, R"("test")", R"("val")"), ", val_share: 0.1"); }),
               AllOf(HasSubstr("data.corpus.val_share = 0.1"), HasSubstr("has a split val of its own")));
 }
+TEST(CuhkPedes, AnImageListedTwiceHasBothCaptions) {
+  const auto record = [](const char* caption, int person) {
+    return Json{{"split", "train"}, {"captions", Json::array({caption})}, {"file_path", "1.jpg"}, {"id", person}};
+  };
+  const Corpus corpus = read_reid(Json::array({record("a man", 3), record("a tall man", 3)}).dump());
+  ASSERT_EQ(corpus.images.size(), 1u);
+  ASSERT_EQ(corpus.captions.size(), 2u);
+  EXPECT_EQ(corpus.captions[1].image_row, 0);
+  EXPECT_THAT(data_error([&] {
+                read_reid(Json::array({record("a man", 3), record("a tall man", 4)}).dump());
+              }),
+              AllOf(HasSubstr("file_path '1.jpg' is in record 0, too"), HasSubstr("another person")));
+}
 TEST(CuhkPedes, IdentitiesInTwoSplitsAreNoted) {
   EXPECT_THAT(read_reid(replaced(kReid, R"("id": 3)", R"("id": 7)")).notes,
               Contains("1 identities occur in more than one split"));
