@@ -102,6 +102,7 @@ Encoded ConvEncoder::forward(const at::Tensor& image) {
   if (local_) {
     out.local = map.flatten(2).transpose(1, 2);  // [B, h*w, C]
     out.mask = at::ones({out.local.size(0), out.local.size(1)}, map.options().dtype(at::kBool));
+    out.lines = map.size(2);
   }
   return out;
 }

@@ -36,7 +36,8 @@ class FeatureInput final : public ImageEncoder, public PythonForm {
   Encoded forward(const at::Tensor& features) override;
   /// throws UsageError: there is no map that could be explained.
   at::Tensor feature_map(const at::Tensor& image) override;
-  at::Tensor pool_places(const at::Tensor& regions) override { return pool_->forward(regions); }
+  /// regions [B, R, F]: a place a line.
+  at::Tensor pool_lines(const at::Tensor& regions) override { return pool_->forward(regions); }
   int64_t features() const override { return pool_->features(features_); }
   int64_t local_features() const override { return features_; }
   const std::string& weights() const override { return weights_; }

@@ -38,13 +38,14 @@ JointModel::JointModel(std::shared_ptr<ImageEncoder> image, std::shared_ptr<Text
 
 at::Tensor JointModel::image_features(const at::Tensor& image) {
   const Encoded encoded = image_->forward(image);
-  return compares_places() ? encoded.local : encoded.global;
+  if (!compares_places()) return encoded.global;
+  return encoded.lines == 0 ? encoded.local : encoded.local.unflatten(1, {encoded.lines, -1}).flatten(2);
 }
 at::Tensor JointModel::features_of_map(const at::Tensor& map) {
-  return compares_places() ? map.flatten(2).transpose(1, 2) : image_->pool(map);
+  return compares_places() ? map.permute({0, 2, 3, 1}).flatten(2) : image_->pool(map);
 }
 at::Tensor JointModel::image_embedding(const at::Tensor& features) {
-  return image_head_->forward(features.dim() == 3 ? image_->pool_places(features) : features);
+  return image_head_->forward(features.dim() == 3 ? image_->pool_lines(features) : features);
 }
 at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor& length) {
   return text_head_->forward(text_->forward(tokens, length).global);
@@ -53,8 +54,8 @@ at::Tensor JointModel::text_embedding(const at::Tensor& tokens, const at::Tensor
 Encoded JointModel::image_view(const at::Tensor& features) {
   Encoded out{image_embedding(features), {}, {}};
   if (!compares_places()) return out;
-  out.local = features;
-  out.mask = at::ones({features.size(0), features.size(1)}, features.options().dtype(at::kBool));
+  out.local = features.flatten(1).unflatten(1, {-1, image_->local_features()});
+  out.mask = at::ones({out.local.size(0), out.local.size(1)}, features.options().dtype(at::kBool));
   return out;
 }
 Encoded JointModel::text_view(const at::Tensor& tokens, const at::Tensor& length) {

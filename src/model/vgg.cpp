@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <cmath>
-
 #include "diptych/core/error.h"
 #include "diptych/core/text.h"
 
@@ -81,17 +79,6 @@ at::Tensor Vgg::pool(const at::Tensor& map) {
   x = at::dropout(fc6_->forward(x).relu_(), dropout_, is_training());
   x = fc7_->forward(x).relu_();
   return x.to(at::promote_types(x.scalar_type(), at::kFloat));
-}
-
-// fc6 tells places apart, so that it matters how they are arranged.
-at::Tensor Vgg::pool_places(const at::Tensor& places) {
-  if (!fc7_) return ConvEncoder::pool_places(places);
-  const int64_t side = std::llround(std::sqrt(static_cast<double>(places.size(1))));
-  if (side * side != places.size(1))
-    throw UsageError(
-        "", concat("model.image: ", places.size(1), " places are no square map, and fc7 needs to know how they lie"),
-        "data.image: as high as wide; or model.image.fc7: false");
-  return pool(places.transpose(1, 2).unflatten(2, {side, side}));
 }
 
 at::Tensor Vgg::place_weights(int64_t height, int64_t width) const {

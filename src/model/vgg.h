@@ -37,7 +37,6 @@ class Vgg : public ConvEncoder, public PythonForm {
   Vgg(const Options& options, const std::vector<int64_t>& convolutions);
   at::Tensor feature_map(const at::Tensor& image) override;
   at::Tensor pool(const at::Tensor& map) override;
-  at::Tensor pool_places(const at::Tensor& places) override;
   at::Tensor place_weights(int64_t height, int64_t width) const override;
   double first_centre(double stride) const override { return stride / 2; }  // even kernels halve the map, unpadded
   int64_t features() const override;

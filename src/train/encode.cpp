@@ -94,7 +94,7 @@ at::Tensor score_pairs(System& system, const Experiment& experiment, const at::T
   return out;
 }
 
-/// [F], or [R, C], of one image's features.
+/// [F], or [h, w*C], of one image's features.
 std::vector<int64_t> feature_sizes(System& system, const Experiment& experiment) {
   if (!system.model->compares_places()) return {system.model->image().features()};
   const EvalScope scope(*system.model);

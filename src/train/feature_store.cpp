@@ -22,7 +22,7 @@ std::string key_of(System& system, const DataBundle& data, const Experiment& exp
                    const std::vector<int64_t>& image_rows, bool mirror) {
   std::string all = concat("diptych frozen features 1\n", image_encoder_fingerprint(system.model->image(), experiment),
                            "\n", enum_text(experiment.precision), " ", system.device.str(), " torch ", TORCH_VERSION,
-                           mirror ? " mirrored" : "", system.model->compares_places() ? " places" : "", " ",
+                           mirror ? " mirrored" : "", system.model->compares_places() ? " lines of places" : "", " ",
                            at::get_num_threads(), " threads, ", experiment.evaluate.batch_size, " at once\n",
                            fs::absolute(data.corpus.image_root).lexically_normal().string(), "\n");
   for (const int64_t row : image_rows) {

@@ -7,8 +7,8 @@ namespace diptych {
 /// augmented and encoded once), L the longest caption of the batch. Of composed retrieval a pair is a query and its
 /// answer: captions are modifications, labels the answers', and U <= 2B.
 struct Batch {
-  at::Tensor image;  // [U, 3, H, W] float32, normalised, channels-last; or features [U, F] or [U, R, C], from a cache
-                     // or a file; may be undefined
+  at::Tensor image;  // [U, 3, H, W] float32, normalised, channels-last; or features [U, F] or [U, h, w*C] from a cache,
+                     // [U, F] or [U, R, F] from a file; may be undefined
   at::Tensor image_index;       // [B] int64: row of `image` of each pair
   at::Tensor tokens;            // [B, L] int64, 0 = padding
   at::Tensor length;            // [B] int64, >= 1

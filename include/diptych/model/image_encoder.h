@@ -17,7 +17,8 @@ struct FeatureFileOptions;
 class ImageEncoder : public torch::nn::Module {
  public:
   /// image [B, 3, H, W] float32, channels-last. Encoded.global [B, features()], at least float32 also under autocast.
-  /// With want_local(true): Encoded.local [B, h*w, C] = the feature map's places in row order, Encoded.mask all true.
+  /// With want_local(true): Encoded.local [B, h*w, C] = the feature map's places in row order, Encoded.mask all true,
+  /// Encoded.lines = h.
   virtual Encoded forward(const at::Tensor& image) = 0;
   /// The last feature map [B, C, h, w], channels-last: what pooling reads. throws ShapeError unless image is [B, 3, H,
   /// W].
@@ -25,8 +26,11 @@ class ImageEncoder : public torch::nn::Module {
   /// From the feature map to features: forward(image).global = pool(feature_map(image)), dropout aside. The mean over
   /// places unless an encoder says otherwise. Explanations look at the map between the two.
   virtual at::Tensor pool(const at::Tensor& map) { return map.mean({2, 3}); }
-  /// The same from the places of a map, Encoded.local [B, R, C] in row order: what a cache of places leads back to.
-  virtual at::Tensor pool_places(const at::Tensor& places) { return pool(places.transpose(1, 2).unsqueeze(2)); }
+  /// The same from the lines of the map, [B, h, w*C], C = local_features(), each with the channels of its first place,
+  /// then of its second, ...: what a cache of places leads back to.
+  virtual at::Tensor pool_lines(const at::Tensor& lines) {
+    return pool(lines.unflatten(2, {-1, local_features()}).permute({0, 3, 1, 2}));
+  }
   /// [G, h*w] if pooling is linear and treats channels alike: pool(map)[b, c * G + i] = sum_p weights[i, p] map[b, c,
   /// p]. Otherwise undefined.
   virtual at::Tensor place_weights(int64_t, int64_t) const { return {}; }

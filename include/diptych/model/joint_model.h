@@ -29,17 +29,17 @@ class JointModel : public torch::nn::Module {
              std::shared_ptr<Head> text_head, std::shared_ptr<Scorer> scorer,
              std::shared_ptr<Composer> composer = nullptr);
 
-  /// image [U, 3, H, W] -> features, the part that a frozen-encoder cache stores: [U, F], or [U, R, C], the places of
-  /// the map, when the scorer compares places.
+  /// image [U, 3, H, W] -> features, the part that a frozen-encoder cache stores: [U, F], or when the scorer compares
+  /// places [U, h, w*C], the lines of the map, which keep how the places lie; of R regions without a map [U, R, C].
   at::Tensor image_features(const at::Tensor& image);
   /// The same from the encoder's map [U, C, h, w].
   at::Tensor features_of_map(const at::Tensor& map);
-  /// features [U, F] or [U, R, C] -> [U, D].
+  /// features [U, F] or [U, h, w*C] -> [U, D].
   at::Tensor image_embedding(const at::Tensor& features);
   /// tokens [B, L], length [B] -> [B, D].
   at::Tensor text_embedding(const at::Tensor& tokens, const at::Tensor& length);
 
-  /// What the scorer compares: global = the embedding; local and mask only if it compares places.
+  /// What the scorer compares: global = the embedding; local [U, h*w, C] and mask only if it compares places.
   Encoded image_view(const at::Tensor& features);
   Encoded text_view(const at::Tensor& tokens, const at::Tensor& length);
   /// Words as vectors -> the same; see TextEncoder::encode_words.

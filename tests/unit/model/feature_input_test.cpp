@@ -71,7 +71,7 @@ TEST(FeatureInput, PoolsRegionsAsAsked) {
     EXPECT_EQ(out.global.size(1), encoder->features()) << pool;
     EXPECT_EQ(encoder->local_features(), 2) << pool;
     EXPECT_TRUE(at::equal(out.local, regions)) << pool;
-    EXPECT_TRUE(at::equal(encoder->pool_places(regions), out.global)) << pool << ": in training as in evaluation";
+    EXPECT_TRUE(at::equal(encoder->pool_lines(regions), out.global)) << pool << ": in training as in evaluation";
     return out.global;
   };
   EXPECT_THAT(pooled("max"), TensorNear(torch::tensor({{6.f, -1.f}, {5.f, 0.f}})));

@@ -217,6 +217,11 @@ TEST(Vgg, TrainsAsTheReferenceDoes) {
   expect_trains_as_reference(*image_encoder("{type: vgg16, batch_norm: true, fc7: false}"), "vgg16_bn");
 }
 
+/// The places of a map line by line, [B, h, w*C].
+at::Tensor lines_of(const Encoded& encoded) {
+  return encoded.local.unflatten(1, {encoded.lines, -1}).flatten(2);
+}
+
 const char* const kSmallVgg = "{type: vgg19, width: 0.125, dropout: 0.5";
 
 // sm-LSTM looks at the places of the map, with fc7 as context; two-branch takes fc7 alone.
@@ -238,10 +243,25 @@ TEST(Vgg, GivesFc7AndThePlacesOfItsLastMap) {
   EXPECT_TRUE(map.is_contiguous(at::MemoryFormat::ChannelsLast));
   const Encoded tested = encoder->forward(images());
   EXPECT_THAT(encoder->pool(map), TensorNear(tested.global));
-  EXPECT_THAT(encoder->pool_places(tested.local), TensorNear(tested.global)) << "what a cache of places leads back to";
-  EXPECT_THAT([&] { encoder->pool_places(tested.local.narrow(1, 0, 15)); },
-              ThrowsMessage<UsageError>(HasSubstr("15 places are no square map")));
+  EXPECT_THAT(encoder->pool_lines(lines_of(tested)), TensorNear(tested.global)) << "what a cache leads back to";
   EXPECT_THAT([&] { encoder->forward(images(1, 16)); }, ThrowsMessage<ShapeError>(HasSubstr("32 x 32")));
+}
+
+// 24 places are no square, and 2 x 8 places are as many as 4 x 4.
+TEST(Vgg, PoolsPlacesAsTheyLieInMapsThatAreNotSquare) {
+  torch::manual_seed(3);
+  for (const std::string options : {"}", ", fc7: false, pool: grid}"}) {
+    const auto encoder = image_encoder(concat(kSmallVgg, options));
+    encoder->want_local(true);
+    const EvalScope scope(*encoder);
+    for (const auto& [height, width] : {std::pair<int64_t, int64_t>{64, 96}, {96, 64}, {32, 128}, {64, 64}}) {
+      SCOPED_TRACE(concat(options, " ", height, " x ", width));
+      const Encoded out = encoder->forward(images(2, 128).narrow(2, 0, height).narrow(3, 0, width));
+      EXPECT_EQ(out.lines, height / 16);
+      EXPECT_EQ(out.local.size(1), height / 16 * width / 16);
+      EXPECT_THAT(encoder->pool_lines(lines_of(out)), TensorNear(out.global));
+    }
+  }
 }
 
 TEST(Vgg, PoolsItsMapWithoutTheFullyConnectedLayers) {
@@ -251,7 +271,7 @@ TEST(Vgg, PoolsItsMapWithoutTheFullyConnectedLayers) {
   const EvalScope scope(*encoder);
   const at::Tensor map = encoder->feature_map(images());
   EXPECT_THAT(encoder->forward(images()).global, TensorNear(encoder->pool(map)));
-  EXPECT_THAT(encoder->pool_places(map.flatten(2).transpose(1, 2)), TensorNear(encoder->pool(map)));
+  EXPECT_THAT(encoder->pool_lines(map.permute({0, 2, 3, 1}).flatten(2)), TensorNear(encoder->pool(map)));
   EXPECT_THAT([] { image_encoder("{type: vgg19, pool: max}"); },
               ThrowsMessage<UsageError>(AllOf(HasSubstr("pool has no effect"), HasSubstr("fc7: false"))));
 }

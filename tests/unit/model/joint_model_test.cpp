@@ -77,6 +77,27 @@ TEST(JointModel, EmbedsBothSidesInOneSpace) {
   EXPECT_EQ(model->dimension(), 8);
 }
 
+TEST(JointModel, FeaturesKeepHowTheComparedPlacesLie) {
+  torch::manual_seed(1);
+  const Kinds kinds;
+  const auto image = make_from(kinds.images, "{type: vgg16, width: 0.125}");  // its fc7 tells places apart
+  const auto text = make_from(kinds.texts, "{type: bilstm, word_dim: 6, hidden: 5}", TextContext{13, {}});
+  const ScorerContext context{8, image->local_features(), text->local_features()};
+  const auto head = make_from(kinds.heads, "{type: linear, dim: 8}", HeadContext{image->features()});
+  JointModel model(image, text, head, make_from(kinds.heads, "{type: linear, dim: 8}", HeadContext{text->features()}),
+                   make_from(kinds.scorers, "{type: sm_lstm, hidden: 6, attention: 7}", context));
+  const EvalScope scope(model);
+  const at::Tensor wide = formula_centred({4, 3, 32, 128}, 1).to(at::kFloat);
+  const Encoded seen = image->forward(wide);
+  const at::Tensor features = model.image_features(wide);
+  EXPECT_EQ(features.sizes(), (at::IntArrayRef{4, 2, 8 * 64}));
+  EXPECT_TRUE(features.equal(model.features_of_map(image->feature_map(wide))));
+  const Encoded view = model.image_view(features);
+  EXPECT_THAT(view.global, TensorNear(head->forward(seen.global)));
+  EXPECT_TRUE(view.local.equal(seen.local));
+  EXPECT_TRUE(view.mask.equal(seen.mask));
+}
+
 TEST(JointModel, RefusesHeadsOfDifferentDimension) {
   EXPECT_THAT(
       [] { joint_model("{type: linear, dim: 7}"); },
