@@ -3,11 +3,13 @@
 #include <ATen/ops/as_strided.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
+#include <c10/core/TensorOptions.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <unordered_map>
 
 #include "core/io/posix.h"
@@ -64,15 +66,23 @@ std::string kind_of(const Torch7Value& value) {
   return kNames[value.index()];
 }
 
+/// Bytes that can be read anywhere: a file, or what was read of one.
+struct Source {
+  size_t size;
+  std::function<void(size_t at, void* to, size_t count)> read;  // at + count <= size
+};
+
+enum class Numbers { read, skipped };  // of storages; skipped: they are on the device meta
+
 class Reader {
  public:
-  Reader(std::string_view bytes, const std::filesystem::path& path, ErrorClass error_class)
-      : bytes_(bytes), path_(path), error_class_(error_class) {}
+  Reader(Source source, Numbers numbers, const std::filesystem::path& path, ErrorClass error_class)
+      : source_(std::move(source)), numbers_(numbers), path_(path), error_class_(error_class) {}
 
   Torch7File read() {
     refuse_text_form();
     file_.root = read_object(0).value;
-    if (at_ != bytes_.size()) fail(at_, concat(bytes_.size() - at_, " bytes follow the object"));
+    if (left() != 0) fail(at_, concat(left(), " bytes follow the object"));
     return std::move(file_);
   }
 
@@ -87,20 +97,21 @@ class Reader {
     posix::raise(error_class_, posix::shown(path_), concat("byte ", at, ": ", message), hint);
   }
   void refuse_text_form() const {
-    const size_t line = bytes_.find('\n');
-    if (line != 0 && line <= 2 && std::isdigit(static_cast<unsigned char>(bytes_[0])))
+    char start[3] = {};
+    source_.read(0, start, std::min(source_.size, sizeof start));
+    if (std::isdigit(static_cast<unsigned char>(start[0])) && (start[1] == '\n' || start[2] == '\n'))
       fail(0, "this is the text form of a .t7 file; only the binary form is read",
            "write it anew in Lua Torch: torch.save('NAME.t7', torch.load('OLD.t7', 'ascii'))");
   }
 
   // --- bytes
 
-  size_t left() const { return bytes_.size() - at_; }
+  size_t left() const { return source_.size - at_; }
   template <class T>
   T take(const char* what) {
     if (left() < sizeof(T)) fail(at_, concat("the file ends within ", what));
     T out;
-    std::memcpy(&out, bytes_.data() + at_, sizeof out);
+    source_.read(at_, &out, sizeof out);
     at_ += sizeof out;
     return out;
   }
@@ -116,8 +127,10 @@ class Reader {
   std::string take_text(const char* what, size_t most = SIZE_MAX) {
     const size_t at = at_, length = take_count<int32_t>(what, 1);
     if (length > most) fail(at, concat("the ", what, " is ", length, ", allowed are ", most));
+    std::string out(length, '\0');
+    source_.read(at_, out.data(), length);
     at_ += length;
-    return std::string(bytes_.substr(at_ - length, length));
+    return out;
   }
 
   // --- objects
@@ -229,8 +242,9 @@ class Reader {
   Known read_storage(int32_t index, at::ScalarType type) {
     const size_t item = c10::elementSize(type);
     const size_t count = take_count<int64_t>("number of elements of a storage", item);
-    at::Tensor out = at::empty({static_cast<int64_t>(count)}, type);
-    if (count > 0) std::memcpy(out.mutable_data_ptr(), bytes_.data() + at_, count * item);
+    const bool read = numbers_ == Numbers::read;
+    at::Tensor out = at::empty({static_cast<int64_t>(count)}, at::dtype(type).device(read ? at::kCPU : at::kMeta));
+    if (read && count > 0) source_.read(at_, out.mutable_data_ptr(), count * item);
     at_ += count * item;
     return known_[index] = keep(std::move(out), Kind::storage);
   }
@@ -258,13 +272,19 @@ class Reader {
     return known;
   }
 
-  const std::string_view bytes_;
+  const Source source_;
+  const Numbers numbers_;
   const std::filesystem::path path_;
   const ErrorClass error_class_;
   size_t at_ = 0, objects_ = 0;
   Torch7File file_;
   std::unordered_map<int32_t, Known> known_;
 };
+
+const at::Tensor& only_tensor(const Torch7File& file, const std::filesystem::path& path, ErrorClass error_class) {
+  if (const auto* tensor = std::get_if<at::Tensor>(file.root)) return *tensor;
+  posix::raise(error_class, posix::shown(path), concat("holds ", kind_of(*file.root), ", needed is a tensor"));
+}
 
 }  // namespace torch7
 
@@ -279,13 +299,24 @@ Torch7File read_torch7(const std::filesystem::path& path, ErrorClass error_class
 }
 
 Torch7File parse_torch7(std::string_view bytes, const std::filesystem::path& path, ErrorClass error_class) {
-  return torch7::Reader(bytes, path, error_class).read();
+  const torch7::Source source{bytes.size(), [bytes](size_t at, void* to, size_t count) {
+                                if (count > 0) std::memcpy(to, bytes.data() + at, count);
+                              }};
+  return torch7::Reader(source, torch7::Numbers::read, path, error_class).read();
 }
 
 at::Tensor read_torch7_tensor(const std::filesystem::path& path, ErrorClass error_class) {
-  const Torch7File file = read_torch7(path, error_class);
-  if (const auto* tensor = std::get_if<at::Tensor>(file.root)) return tensor->contiguous();
-  posix::raise(error_class, posix::shown(path), concat("holds ", torch7::kind_of(*file.root), ", needed is a tensor"));
+  return torch7::only_tensor(read_torch7(path, error_class), path, error_class).contiguous();
+}
+
+at::Tensor read_torch7_tensor_header(const std::filesystem::path& path, ErrorClass error_class) {
+  uint64_t size = 0;
+  const posix::Descriptor file = posix::open_regular(path, error_class, &size);
+  const torch7::Source source{size, [&](size_t at, void* to, size_t count) {
+                                posix::read_exactly(file, at, to, count, path, error_class);
+                              }};
+  const Torch7File header = torch7::Reader(source, torch7::Numbers::skipped, path, error_class).read();
+  return torch7::only_tensor(header, path, error_class);
 }
 
 }  // namespace diptych

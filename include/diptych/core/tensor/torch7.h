@@ -51,5 +51,7 @@ Torch7File parse_torch7(std::string_view bytes, const std::filesystem::path& pat
 
 /// The tensor that a file holds as its only object, contiguous, in the type of the file. throws as above.
 at::Tensor read_torch7_tensor(const std::filesystem::path& path, ErrorClass error_class = ErrorClass::dat);
+/// Its sizes and type alone, a tensor on the device meta: everything is checked as above, but no numbers are read.
+at::Tensor read_torch7_tensor_header(const std::filesystem::path& path, ErrorClass error_class = ErrorClass::dat);
 
 }  // namespace diptych

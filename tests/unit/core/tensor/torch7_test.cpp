@@ -93,6 +93,22 @@ TEST(Torch7, ATensorAloneIsGivenInOrder) {
   EXPECT_THROW(read_torch7_tensor(golden_torch7("mixed.t7"), ErrorClass::ckp), CheckpointError);
 }
 
+TEST(Torch7, AHeaderIsReadAndRefusedAsTheTensorIs) {
+  const at::Tensor header = read_torch7_tensor_header(golden_torch7("features.t7"));
+  EXPECT_TRUE(header.is_meta());
+  EXPECT_EQ(header.sizes(), (at::IntArrayRef{2, 3, 4}));
+  EXPECT_EQ(header.scalar_type(), at::kDouble);
+  int refused = 0;
+  for (const auto& each : std::filesystem::directory_iterator(golden_torch7(""))) {
+    const std::filesystem::path file = each.path();
+    if (file.extension() != ".t7") continue;
+    const std::string error = torch7_message(file, [&] { read_torch7_tensor(file); });
+    EXPECT_EQ(torch7_message(file, [&] { read_torch7_tensor_header(file); }), error) << file;
+    refused += error != "(read)";
+  }
+  EXPECT_GT(refused, 30);
+}
+
 TEST(Torch7, OtherFilesAreNamed) {
   const TempDir dir;
   EXPECT_THAT(torch7_message(dir / "absent.t7"), HasSubstr("No such file"));
