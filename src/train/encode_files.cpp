@@ -38,8 +38,9 @@ struct Encoder {
   const TrainedModel* trained = nullptr;               // for captions
 };
 
-/// What an encoding is: parts and outputs of equal jobs are equal.
-Json job_of(const Encoder& encoder, const EncodeItems& items, const EncodeRequest& request, int64_t part_size) {
+/// What an encoding is: parts and outputs of equal jobs are equal. features: what stands for pictures, or null.
+Json job_of(const Encoder& encoder, const EncodeItems& items, const FeatureFile* features, const EncodeRequest& request,
+            int64_t part_size) {
   Json job{{"model", encoder.header.model},
            {"view", enum_text(items.view)},
            {"items", items.fingerprint()},
@@ -50,8 +51,7 @@ Json job_of(const Encoder& encoder, const EncodeItems& items, const EncodeReques
            {"device", encoder.device.str()},
            {"skip_bad", request.skip_bad}};
   if (encoder.header.features) job["views"] = encoder.header.views;
-  if (const FeatureFileOptions* file = encoder.experiment.model.feature_file(); file && items.view == View::image)
-    job["features"] = FeatureFile(*file).fingerprint();
+  if (features) job["features"] = features->fingerprint();
   return job;
 }
 
@@ -199,13 +199,13 @@ std::string reason_of(const Error& error) {
   return error.issues().empty() ? "unreadable" : error.issues().front().message;
 }
 
-void encode_pictures(const Encoder& encoder, const EncodeItems& items, int64_t first, bool skip_bad,
-                     PartWriter& writer) {
+void encode_pictures(const Encoder& encoder, const EncodeItems& items, std::shared_ptr<const FeatureFile> features,
+                     int64_t first, bool skip_bad, PartWriter& writer) {
   const Experiment& experiment = encoder.experiment;
   const Corpus corpus = corpus_of(items);
   const std::vector<std::vector<int64_t>> no_tokens;
   LoaderSource source{corpus, no_tokens, encoder.image, experiment.data.loader, 0};
-  source.features = open_features(experiment, corpus);
+  source.features = match_features(std::move(features), corpus);
   std::vector<int64_t> rows;
   for (int64_t row = first; row < items.size(); ++row) rows.push_back(row);
   const CountProgress progress("encode pictures", items.size(), first);
@@ -326,7 +326,9 @@ EncodeOutcome encode(const Encoder& encoder, const EncodeItems& items, const Enc
   const int64_t batch = encoder.experiment.evaluate.batch_size;
   const int64_t wanted = request.part_size > 0 ? request.part_size : kBatchesOfPart * batch;
   const int64_t part_size = (wanted + batch - 1) / batch * batch;
-  const Json job = job_of(encoder, items, request, part_size);
+  const bool pictures = items.view == View::image;
+  const auto features = pictures ? open_feature_file(encoder.experiment) : nullptr;
+  const Json job = job_of(encoder, items, features.get(), request, part_size);
   const fs::path parts_path = request.out.native() + ".parts";
   EncodeOutcome outcome;
   outcome.dimension = encoder.row.back(), outcome.regions = encoder.row.size() == 2 ? encoder.row[0] : 0;
@@ -345,8 +347,8 @@ EncodeOutcome encode(const Encoder& encoder, const EncodeItems& items, const Enc
   if (first > 0) log::info(concat(first, " of ", items.size(), " items were encoded before the interruption"));
 
   PartWriter writer(folder, part_size, first_part, encoder.row);
-  if (items.view == View::image)
-    encode_pictures(encoder, items, first, request.skip_bad, writer);
+  if (pictures)
+    encode_pictures(encoder, items, features, first, request.skip_bad, writer);
   else
     encode_captions(*encoder.trained, items, first, part_size, request.skip_bad, writer, outcome);
   writer.finish(items.size());

@@ -41,13 +41,16 @@ std::vector<int64_t> DataBundle::training_captions(const std::optional<int64_t>&
   return rows;
 }
 
-std::shared_ptr<const CorpusFeatures> open_features(const Experiment& experiment, const Corpus& corpus) {
+std::shared_ptr<const FeatureFile> open_feature_file(const Experiment& experiment) {
   const FeatureFileOptions* options = experiment.model.feature_file();
-  if (!options) return nullptr;
-  auto features = std::make_shared<CorpusFeatures>(std::make_shared<FeatureFile>(*options), corpus);
-  const FeatureFile& file = features->file();
-  log::info(concat("image features ", file.path(), ": ", file.size(), " rows of ",
-                   file.regions() ? concat(file.regions(), " x ") : "", file.features(), " numbers, found by ",
+  return options ? std::make_shared<FeatureFile>(*options) : nullptr;
+}
+
+std::shared_ptr<const CorpusFeatures> match_features(std::shared_ptr<const FeatureFile> file, const Corpus& corpus) {
+  if (!file) return nullptr;
+  auto features = std::make_shared<CorpusFeatures>(file, corpus);
+  log::info(concat("image features ", file->path(), ": ", file->size(), " rows of ",
+                   file->regions() ? concat(file->regions(), " x ") : "", file->features(), " numbers, found by ",
                    features->matched_by()));
   return features;
 }
@@ -109,7 +112,7 @@ DataBundle load_data(const Experiment& experiment, const Vocabulary* stored) {
   data.corpus = experiment.data.corpus.make()->read();
   check_composed(experiment, data.corpus);
   for (const std::string& note : data.corpus.notes) log::info(note);
-  data.features = open_features(experiment, data.corpus);
+  data.features = match_features(open_feature_file(experiment), data.corpus);
   if (data.features)  // what decides results is in the fingerprint, where the file lies is not
     data.corpus.fingerprint = xxh128(data.corpus.fingerprint + data.features->file().fingerprint());
   else

@@ -30,9 +30,11 @@ struct DataBundle {
   std::vector<int64_t> training_images(const std::optional<int64_t>& limit_images) const;
   std::vector<int64_t> training_captions(const std::optional<int64_t>& limit_images) const;
 };
-/// The features that stand for the pictures of a corpus, if the experiment's image encoder takes rows of a file;
-/// otherwise null. throws DataError.
-std::shared_ptr<const CorpusFeatures> open_features(const Experiment& experiment, const Corpus& corpus);
+/// The file whose rows stand for pictures, if the experiment's image encoder takes such; otherwise null. throws as
+/// FeatureFile does.
+std::shared_ptr<const FeatureFile> open_feature_file(const Experiment& experiment);
+/// Its rows for the pictures of a corpus; null without a file. throws as CorpusFeatures does.
+std::shared_ptr<const CorpusFeatures> match_features(std::shared_ptr<const FeatureFile> file, const Corpus& corpus);
 
 /// Reads the corpus, checks that its images (or their rows in the feature file) exist, builds the vocabulary from the
 /// training captions (or takes the stored one of a run). throws DataError.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 namespace diptych {
 
@@ -17,5 +18,7 @@ constexpr int64_t kAnyWidth = -1;
 /// throws   DataError: no .t7 file (torch7.h), not three dimensions of those sizes, no float or double numbers, a value
 ///          that is not finite
 at::Tensor read_class_features(const std::filesystem::path& file, int64_t width = kAnyWidth);
+/// [N, width, V] of the same file without reading its numbers. throws as above, except for a value that is not finite.
+std::vector<int64_t> class_features_sizes(const std::filesystem::path& file, int64_t width = kAnyWidth);
 
 }  // namespace diptych

@@ -56,8 +56,8 @@ struct FeatureClass {
 ///   .npz          as numpy.savez writes it (not savez_compressed)
 ///   .safetensors  ids as in gallery.h: a byte tensor with a JSON list of texts; or integers
 ///   folder        of CLASS.t7 (class_features.h), in order of name; the ids are CLASS/1, CLASS/2, ..., or stand in
-///                 `ids_file`. Which image of the class is the n-th, CorpusFeatures knows. Read whole when it is
-///                 opened, one class at a time; of each image one row stays in memory
+///                 `ids_file`. Which image of the class is the n-th, CorpusFeatures knows. Read whole when rows
+///                 are first asked for, one class at a time; of each image one row stays in memory
 ///   .h5, .hdf5    datasets at the top or below groups ("train/features"); only in a build that found the HDF5 library
 ///
 /// Numbers are float32, float16, bfloat16 or float64 and are given as float32; ids are texts (integers as decimals),

@@ -33,11 +33,15 @@ TEST(ClassFeatures, GivesImagesFeaturesAndViews) {
   EXPECT_THAT(views_first, TensorNear(torch::arange(24, at::kFloat).reshape({3, 4, 2}).permute({2, 0, 1})));
   EXPECT_THAT(read_class_features(golden_features("features_float.t7"), 3),
               TensorNear(torch::arange(24, at::kFloat).reshape({2, 3, 4})));
+  EXPECT_EQ(class_features_sizes(golden_features("features.t7")), (std::vector<int64_t>{2, 3, 4}));
 }
 
 TEST(ClassFeatures, OtherContentIsRefused) {
   const auto message = [](const char* name, int64_t width = 3) {
-    return class_features_error([&] { read_class_features(golden_features(name), width); });
+    const std::string error = class_features_error([&] { read_class_features(golden_features(name), width); });
+    const std::string of_sizes = class_features_error([&] { class_features_sizes(golden_features(name), width); });
+    EXPECT_EQ(of_sizes, name == std::string("features_nan.t7") ? "(read)" : error);
+    return error;
   };
   EXPECT_THAT(message("features.t7", 1024), HasSubstr("[2, 3, 4], needed are features [N, 1024, V]"));
   EXPECT_THAT(message("features_flat.t7"), HasSubstr("[2, 3], needed are features [N, 3, V]"));

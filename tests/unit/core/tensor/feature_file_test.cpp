@@ -279,6 +279,37 @@ TEST(FeatureFile, ReadsAFolderOfClasses) {
   EXPECT_TRUE(named.classes().empty()) << "the ids are names of images";
 }
 
+TEST(FeatureFile, ReadsTheNumbersOfAFolderOnceWhenRowsAreAskedFor) {
+  const TempDir folder;
+  const auto images = class_folder(folder);
+  const FeatureFile file({images});
+  folder.write("images/a.t7", torch7_bytes({2, 3, 2}, {7, 0, 7, 0, 7, 0, 8, 0, 8, 0, 8, 0}));
+  const at::Tensor rows = torch::tensor({{7.f, 7.f, 7.f}, {8.f, 8.f, 8.f}, {1000.f, 1010.f, 1020.f}});
+  EXPECT_THAT(file.rows({0, 1, 2}), TensorNear(rows)) << "opening did not read them";
+  const std::string fingerprint = file.fingerprint();
+  std::filesystem::remove_all(images);
+  EXPECT_THAT(file.rows({0, 1, 2}), TensorNear(rows)) << "asking again does not read them again";
+  EXPECT_EQ(file.fingerprint(), fingerprint);
+}
+
+TEST(FeatureFile, SaysWhatAFolderThatWasOpenedHoldsAmiss) {
+  const TempDir folder;
+  const FeatureFile file({class_folder(folder)});
+  const auto error = [&] {
+    try {
+      file.rows({0});
+    } catch (const DataError& refused) {
+      return std::string(refused.what());
+    }
+    return std::string("(read)");
+  };
+  folder.write("images/b.t7", torch7_bytes({1, 3, 1}, {1, NAN, 3}));
+  EXPECT_THAT(error(), AllOf(HasSubstr("b.t7"), HasSubstr("not finite"))) << "rows of a do not come without those of b";
+  EXPECT_THAT(error(), HasSubstr("not finite")) << "and not the second time";
+  folder.write("images/b.t7", torch7_bytes({2, 3, 1}, {1, 2, 3, 4, 5, 6}));
+  EXPECT_THAT(error(), AllOf(HasSubstr("b.t7"), HasSubstr("of 2 images, and had 1 when it was opened")));
+}
+
 TEST(FeatureFile, RefusesFoldersThatHoldNoSuchClasses) {
   const TempDir folder;
   const auto images = class_folder(folder);
