@@ -312,9 +312,8 @@ at::Tensor read_torch7_tensor(const std::filesystem::path& path, ErrorClass erro
 at::Tensor read_torch7_tensor_header(const std::filesystem::path& path, ErrorClass error_class) {
   uint64_t size = 0;
   const posix::Descriptor file = posix::open_regular(path, error_class, &size);
-  const torch7::Source source{size, [&](size_t at, void* to, size_t count) {
-                                posix::read_exactly(file, at, to, count, path, error_class);
-                              }};
+  const torch7::Source source{
+      size, [&](size_t at, void* to, size_t count) { posix::read_exactly(file, at, to, count, path, error_class); }};
   const Torch7File header = torch7::Reader(source, torch7::Numbers::skipped, path, error_class).read();
   return torch7::only_tensor(header, path, error_class);
 }

@@ -218,9 +218,7 @@ TEST(Vgg, TrainsAsTheReferenceDoes) {
 }
 
 /// The places of a map line by line, [B, h, w*C].
-at::Tensor lines_of(const Encoded& encoded) {
-  return encoded.local.unflatten(1, {encoded.lines, -1}).flatten(2);
-}
+at::Tensor lines_of(const Encoded& encoded) { return encoded.local.unflatten(1, {encoded.lines, -1}).flatten(2); }
 
 const char* const kSmallVgg = "{type: vgg19, width: 0.125, dropout: 0.5";
 
