@@ -20,7 +20,8 @@ Command add_evaluate(CLI::App& app) {
   command->add_option("--split", arguments->split, "val or test");
   command
       ->add_option("--ensemble", arguments->ensemble,
-                   "another run of the same corpus (repeatable), whose scores are added")
+                   "another run of the same corpus (repeatable), whose scores are added; the result's protocol is "
+                   "PROTOCOL-ensemble-N, N runs")
       ->allow_extra_args(false);
   command->add_option("--shortlist", arguments->shortlist,
                       "a run of embeddings that chooses the pairs that RUN, which compares pairs, scores");

@@ -49,10 +49,12 @@ class Records {
  private:
   int64_t row_of(const std::string& path, Split split, const Place& place) {
     const int64_t label = labels_(place.id);
-    const auto [known, is_new] = rows_.emplace(path, std::ssize(corpus_.images));
-    if (is_new) {
+    const auto known = rows_.find(path);
+    if (known == rows_.end()) {
+      const auto row = std::ssize(corpus_.images);
       corpus_.images.push_back({finder_.find({path}), path, split, label, place.record});
-      return known->second;
+      rows_.emplace(path, row);
+      return row;
     }
     const CorpusImage& image = corpus_.images[static_cast<size_t>(known->second)];
     if (image.label != label || image.split != split)

@@ -14,11 +14,9 @@ struct CuhkPedesOptions : ReaderOptions {
     field("annotations", self.annotations, "JSON file below root");
     field("tokens", self.tokens,
           "annotated: processed_tokens of the file; own: lower case, punctuation deleted, split at spaces");
-    field("val_share", self.cut.val_share,
-          "share of the training people who become the split val, with all their images, in a set without one, such as "
-          "ICFG-PEDES; 0 = none",
-          Field{.lo = 0, .hi = 0.5});
-    field("seed", self.cut.seed, "of the drawing of val", Field{.lo = 0, .hi = 9007199254740992.0});
+    ValidationCut::visit_cut(self.cut, field,
+                             "share of the training people who become the split val, with all their images, in a set "
+                             "without one, such as ICFG-PEDES; 0 = none");
   }
 };
 

@@ -42,7 +42,7 @@ std::vector<Split> cut_validation(const std::vector<std::string>& keys, const Va
   if (cut.val_share <= 0 || keys.empty()) return std::vector<Split>(keys.size(), Split::train);
   if (std::set<std::string_view>(keys.begin(), keys.end()).size() < 2)
     throw DataError(concat("data.corpus.val_share = ", cut.val_share),
-                    "the training images are of one kind, which cannot be cut into train and val",
+                    "all training images are of one kind or person, which cannot be cut into train and val",
                     "data.corpus.val_share=0");
   return draw_splits(keys, {.val = cut.val_share, .test = 0, .seed = cut.seed});
 }

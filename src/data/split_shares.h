@@ -31,11 +31,11 @@ std::vector<Split> draw_splits(const std::vector<std::string>& keys, const Split
 struct ValidationCut {
   double val_share = 0.1;
   int64_t seed = 1;
-  static void visit_cut(auto& self, auto& field) {
-    field("val_share", self.val_share,
-          "share of the training images that become the split val, so that choosing by validation never touches test; "
-          "0 = none",
-          Field{.lo = 0, .hi = 0.5});
+  static void visit_cut(auto& self, auto& field,
+                        const char* what =
+                            "share of the training images that become the split val, so that choosing "
+                            "by validation never touches test; 0 = none") {
+    field("val_share", self.val_share, what, Field{.lo = 0, .hi = 0.5});
     field("seed", self.seed, "of the drawing of val", Field{.lo = 0, .hi = 9007199254740992.0});
   }
 };

@@ -48,7 +48,9 @@ int64_t length_of(std::string_view text, const std::vector<std::string>& tokens,
 // "4 %", "0.3 %".
 std::string percent_text(int64_t part, int64_t whole) {
   const double percent = 100.0 * static_cast<double>(part) / static_cast<double>(std::max<int64_t>(whole, 1));
-  return part > 0 && percent < 0.1 ? "under 0.1 %" : concat(number_text(std::round(10 * percent) / 10), " %");
+  if (part > 0 && percent < 0.1) return "under 0.1 %";
+  if (part < whole && percent > 99.9) return "over 99.9 %";
+  return concat(number_text(std::round(10 * percent) / 10), " %");
 }
 
 // Reed's alphabet after the letters and digits; position 37, the first hyphen, has a name that no character has.

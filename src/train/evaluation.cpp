@@ -222,12 +222,17 @@ void check_expectations(const std::vector<Expectation>& expectations, const std:
   std::vector<Issue> failed;
   for (const Expectation& expectation : expectations) {
     const Metric* metric = nullptr;
-    std::vector<std::string> known;
+    std::vector<std::string> known, protocols;
     for (const ProtocolResult& result : results) {
+      protocols.push_back(result.protocol);
       if (!expectation.protocol.empty() && expectation.protocol != result.protocol) continue;
       for (const auto& [name, value] : result.metrics) known.push_back(name);
       if (const Metric* found = result.find(expectation.metric)) metric = found;
     }
+    if (!expectation.protocol.empty() && known.empty())
+      throw UsageError::command_line(
+          concat("--expect: protocol '", escape_for_log(expectation.protocol), "' was not evaluated"),
+          concat("evaluated: ", protocols.empty() ? "nothing" : join(protocols, ", ")));
     if (!metric)
       throw UsageError::command_line(
           concat("--expect: no metric '", escape_for_log(expectation.metric), "' was evaluated"),

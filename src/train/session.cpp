@@ -21,8 +21,10 @@ void echo(const ExperimentSource& source) {
 /// Says how many training texts are cut: a warning where it is more than a tenth of them.
 void note_cut_texts(const Corpus& corpus, const TextOptions& options) {
   const CutTexts counted = count_cut_texts(corpus, options);
-  if (counted.cut == 0) return;
-  counted.many() ? log::warn(cut_text(counted, options)) : log::info(cut_text(counted, options));
+  if (counted.many())
+    log::warn(cut_text(counted, options));
+  else if (counted.cut > 0)
+    log::info(cut_text(counted, options));
 }
 
 /// Sorts what differs between a run and its resumption into applied, warned and refused keys.
@@ -179,7 +181,6 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
   std::optional<Vocabulary> stored;
   if (resuming) stored = load_run_vocabulary(run_path);
   const DataBundle data = load_data(experiment, stored ? &*stored : nullptr);
-  note_cut_texts(data.corpus, experiment.data.text);
   const auto system = build_system(experiment, data, !resuming);
   if (!request.init_from.empty()) initialise_from(*system, data, experiment, request.init_from);
   Trainer trainer(experiment, data, *system);
@@ -197,6 +198,7 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
   const Preflight preflight = trainer.preflight();
   if (request.dry_run) {
     probe_checkpoint(*system);
+    note_cut_texts(data.corpus, experiment.data.text);
     print(preflight_text(preflight, experiment));
     return {};
   }
@@ -210,6 +212,7 @@ TrainOutcome train(const Catalog& catalog, const TrainRequest& request,
     log::info(concat("run directory: ", run_path.string()));
   }
   log::add_file((run_path / "run.log").string());
+  note_cut_texts(data.corpus, experiment.data.text);
   run->add_session(resuming ? "resume" : "start", Json{{"step", trainer.state().step}, {"argv", request.command}});
   return {run_path, false, run_guarded(trainer, *run, experiment, data, *system)};
 }

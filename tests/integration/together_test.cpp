@@ -52,6 +52,8 @@ TEST_F(Together, AnEnsembleMixesScorersAndHasAFolderOfItsOwn) {
   const std::string before = slurp(dir() / "pairs/eval/shapes/metrics.json");
   const Json mixed = evaluated({"pairs", "--ensemble", "fast"});
   EXPECT_EQ(mixed["protocol"], "shapes-ensemble-2");
+  expect_failure({"evaluate", "pairs", "--ensemble", "fast", "-o", "none", "--expect", "shapes:rsum > 1"}, 2,
+                 {"protocol 'shapes' was not evaluated", "shapes-ensemble-2"});
   EXPECT_NE(description(mixed).find("sm_lstm full, 2 steps + cosine"), std::string::npos) << description(mixed);
   EXPECT_EQ(mixed["metrics"], evaluated({"fast", "--ensemble", "pairs", "-o", "turned"})["metrics"]);
   EXPECT_EQ(slurp(dir() / "pairs/eval/shapes/metrics.json"), before) << "the run's own result was overwritten";

@@ -239,12 +239,15 @@ class Reader {
                             : read_tensor(index, found.element->type, at, depth);
   }
 
+  at::Tensor empty(int64_t count, at::ScalarType type) const {
+    return at::empty({count}, at::dtype(type).device(numbers_ == Numbers::read ? at::kCPU : at::kMeta));
+  }
+
   Known read_storage(int32_t index, at::ScalarType type) {
     const size_t item = c10::elementSize(type);
     const size_t count = take_count<int64_t>("number of elements of a storage", item);
-    const bool read = numbers_ == Numbers::read;
-    at::Tensor out = at::empty({static_cast<int64_t>(count)}, at::dtype(type).device(read ? at::kCPU : at::kMeta));
-    if (read && count > 0) source_.read(at_, out.mutable_data_ptr(), count * item);
+    at::Tensor out = empty(static_cast<int64_t>(count), type);
+    if (numbers_ == Numbers::read && count > 0) source_.read(at_, out.mutable_data_ptr(), count * item);
     at_ += count * item;
     return known_[index] = keep(std::move(out), Kind::storage);
   }
@@ -260,10 +263,10 @@ class Reader {
     const Known storage = read_object(depth + 1);
     const bool is_nil = std::holds_alternative<std::monostate>(*storage.value) && storage.kind == Kind::plain;
     if (!is_nil && storage.kind != Kind::storage) fail(storage_at, "a tensor's numbers are no storage");
-    at::Tensor numbers = is_nil ? at::empty({0}, type) : std::get<at::Tensor>(*storage.value);
+    at::Tensor numbers = is_nil ? empty(0, type) : std::get<at::Tensor>(*storage.value);
     if (numbers.scalar_type() != type) fail(storage_at, "a tensor's storage is of another type than the tensor");
     if (dimensions == 0) {  // Lua Torch's empty tensor
-      *known.value = at::empty({0}, type);
+      *known.value = empty(0, type);
       return known;
     }
     if (const std::string fault = view_fault(numbers.numel(), offset, sizes, strides); !fault.empty())
@@ -312,6 +315,8 @@ at::Tensor read_torch7_tensor(const std::filesystem::path& path, ErrorClass erro
 at::Tensor read_torch7_tensor_header(const std::filesystem::path& path, ErrorClass error_class) {
   uint64_t size = 0;
   const posix::Descriptor file = posix::open_regular(path, error_class, &size);
+  if (size > torch7::kMaxBytes)
+    posix::raise(error_class, posix::shown(path), "is larger than " + posix::limit_text(torch7::kMaxBytes));
   const torch7::Source source{
       size, [&](size_t at, void* to, size_t count) { posix::read_exactly(file, at, to, count, path, error_class); }};
   const Torch7File header = torch7::Reader(source, torch7::Numbers::skipped, path, error_class).read();

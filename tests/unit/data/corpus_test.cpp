@@ -239,6 +239,14 @@ TEST(CuhkPedes, AnImageListedTwiceHasBothCaptions) {
               }),
               AllOf(HasSubstr("file_path '1.jpg' is in record 0, too"), HasSubstr("another person")));
 }
+TEST(CuhkPedes, AnImageThatLiesInSeveralFoldersIsRefusedHoweverOftenItIsListed) {
+  const TempDir folder;
+  folder.write("imgs/a/1.jpg", ""), folder.write("imgs/b/1.jpg", "");
+  const Json record{{"split", "train"}, {"captions", Json::array({"a man"})}, {"file_path", "1.jpg"}, {"id", 3}};
+  folder.write("reid_raw.json", Json::array({record, record}).dump());
+  EXPECT_THAT(data_error([&] { read_corpus("{type: cuhk_pedes, root: " + folder.path().string() + "}"); }),
+              AllOf(HasSubstr("image '1.jpg' is in 2 folders"), Not(HasSubstr("another person"))));
+}
 TEST(CuhkPedes, IdentitiesInTwoSplitsAreNoted) {
   EXPECT_THAT(read_reid(replaced(kReid, R"("id": 3)", R"("id": 7)")).notes,
               Contains("1 identities occur in more than one split"));
